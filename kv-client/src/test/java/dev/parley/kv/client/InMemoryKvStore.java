@@ -1,0 +1,101 @@
+package dev.parley.kv.client;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// A [KvStore] in one process's memory, for tests of the services that stand on the store. It can
+/// be told to be unavailable.
+public final class InMemoryKvStore implements KvStore {
+
+  private record Row(long version, byte[] value) {}
+
+  private static final Comparator<String> BY_UTF8_BYTES =
+      (a, b) ->
+          Arrays.compareUnsigned(
+              a.getBytes(StandardCharsets.UTF_8), b.getBytes(StandardCharsets.UTF_8));
+
+  private final TreeMap<String, Row> rows = new TreeMap<>(BY_UTF8_BYTES);
+  private long lastVersion;
+  private boolean available = true;
+
+  /// While false, reads throw and writes are not applied.
+  public synchronized void available(boolean now) {
+    available = now;
+  }
+
+  @Override
+  public synchronized Optional<Entry> get(String key) {
+    requireAvailable();
+    return Optional.ofNullable(rows.get(key)).map(row -> entry(key, row));
+  }
+
+  @Override
+  public synchronized WriteOutcome put(String key, byte[] value, Condition condition) {
+    return write(key, value.clone(), condition);
+  }
+
+  @Override
+  public synchronized WriteOutcome delete(String key, Condition condition) {
+    return write(key, null, condition);
+  }
+
+  @Override
+  public synchronized Page list(String prefix, @Nullable String after, int limit) {
+    requireAvailable();
+    List<Entry> found = new ArrayList<>();
+    String from = after == null || BY_UTF8_BYTES.compare(after, prefix) < 0 ? prefix : after;
+    for (var row : rows.tailMap(from, !from.equals(after)).entrySet()) {
+      if (!row.getKey().startsWith(prefix)) {
+        break;
+      }
+      if (found.size() == limit) {
+        return new Page(found, found.getLast().key());
+      }
+      found.add(entry(row.getKey(), row.getValue()));
+    }
+    return new Page(found, null);
+  }
+
+  @Override
+  public void close() {}
+
+  private WriteOutcome write(String key, byte @Nullable [] value, Condition condition) {
+    if (!available) {
+      return new WriteOutcome.NotApplied("the test made the store unavailable");
+    }
+    Row current = rows.get(key);
+    boolean holds =
+        switch (condition) {
+          case Condition.Always() -> true;
+          case Condition.Absent() -> current == null;
+          case Condition.Version(var version) ->
+              current != null && Long.toString(current.version).equals(version);
+        };
+    if (!holds) {
+      return new WriteOutcome.Conflict(current == null ? null : Long.toString(current.version));
+    }
+    lastVersion++;
+    if (value == null) {
+      rows.remove(key);
+    } else {
+      rows.put(key, new Row(lastVersion, value));
+    }
+    return new WriteOutcome.Applied(Long.toString(lastVersion), current != null);
+  }
+
+  private void requireAvailable() {
+    if (!available) {
+      throw new StoreUnavailableException("the test made the store unavailable");
+    }
+  }
+
+  private static Entry entry(String key, Row row) {
+    return new Entry(key, Long.toString(row.version), row.value.clone());
+  }
+}
