@@ -406,6 +406,7 @@ final class Simulation {
     private int attempts;
     private boolean doubtful;
     private long attempt;
+    private long scanBegun = -1;
 
     Client(int number) {
       this.number = number;
@@ -424,6 +425,10 @@ final class Simulation {
         return;
       }
       int count = history.ops().size();
+      if (random.nextInt(8) == 0) {
+        scan(machines.get(IDS.get(random.nextInt(3))));
+        return;
+      }
       String value = "v" + count;
       long base = lastVersion.getOrDefault(key, 0L);
       Precondition condition =
@@ -448,6 +453,39 @@ final class Simulation {
       doubtful = false;
       live++;
       send(machines.get(IDS.get(random.nextInt(3))));
+    }
+
+    /// Lists everything: each key's row, or its lack of one, counts as a read of that key.
+    private void scan(@Nullable Machine machine) {
+      if (machine == null || machine.core == null) {
+        think();
+        return;
+      }
+      long ticket = machine.nextTicket++;
+      machine.tickets.put(ticket, this);
+      scanBegun = now;
+      live++;
+      machine.step(new Event.Scan(ticket, new byte[0], null, 1 + random.nextInt(3)));
+    }
+
+    private void listed(@Nullable Answer answer) {
+      long begun = scanBegun;
+      scanBegun = -1;
+      live--;
+      if (answer instanceof Answer.Page page) {
+        TreeMap<Key, Answer> rows = new TreeMap<>();
+        page.rows()
+            .forEach(row -> rows.put(row.key(), new Answer.Found(row.version(), row.body())));
+        Key next = page.next();
+        for (Key key : keys) {
+          if (next == null || key.compareTo(next) <= 0) {
+            History.Op read = history.begin(number, key, null, "scan", begun);
+            read.answer = rows.getOrDefault(key, new Answer.Absent());
+            read.ended = now;
+          }
+        }
+      }
+      think();
     }
 
     void readAtTheEnd(Machine machine, Key key) {
@@ -485,6 +523,10 @@ final class Simulation {
     }
 
     void connectionLost() {
+      if (scanBegun >= 0) {
+        listed(null);
+        return;
+      }
       doubtful = true;
       retry();
     }
@@ -498,6 +540,10 @@ final class Simulation {
     }
 
     void answered(Answer answer) {
+      if (scanBegun >= 0) {
+        listed(answer);
+        return;
+      }
       History.Op mine = op;
       if (mine == null) {
         return;

@@ -13,10 +13,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /// Random histories in a hostile world are linearizable; with any of the planted bugs they are not.
 ///
-/// `-Dparley.sim.seeds=N` runs more of them, `-Dparley.sim.seed=S` one.
+/// `mvn -pl kv-core test -Dparley.sim.seeds=N` runs more of them, `-Dparley.sim.seed=S` one.
 class SimulatorTest {
 
-  private static final int SEEDS = Integer.getInteger("parley.sim.seeds", 300);
+  private static final int SEEDS = Integer.getInteger("parley.sim.seeds", 600);
 
   /// Seeds within which a planted bug must be found.
   private static final int BUDGET = 1000;
