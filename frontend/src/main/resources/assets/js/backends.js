@@ -83,7 +83,7 @@ function row(backend) {
     h('td', { class: 'cell-state' }, stateBadge(status.state ?? 'disabled'),
       status.last_error && status.state !== 'up' ? h('div', { class: 'backend-error', title: status.last_error }, status.last_error) : null),
     h('td', { 'data-label': t('backends.check'), class: 'num' }, known(status.last_probe_at, ago),
-      status.last_probe_ms !== null && status.last_probe_ms !== undefined ? h('span', { class: 'muted' }, ` · ${duration(status.last_probe_ms)}`) : null),
+      status.last_probe_ms !== null && status.last_probe_ms !== undefined ? h('span', { class: 'muted probe-time' }, ` · ${duration(status.last_probe_ms)}`) : null),
     cell(t('backends.in_flight'), known(status.in_flight, number), h('span', { class: 'muted' }, limit ? ` / ${number(limit)}` : ' / ∞')),
     cell(t('backends.first_token'), known(status.first_token_ms, duration)),
     cell(t('backends.speed'), known(status.tokens_per_second, decimal)),

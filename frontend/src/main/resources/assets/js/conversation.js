@@ -83,6 +83,8 @@ export class Conversation {
     this.#adopt(data.message);
     this.#adopt(data.generation?.message);
     this.#ensureLive();
+    // The server names a conversation after its first message.
+    if (!this.info?.title) get(this.#path).then((info) => this.#onInfo(info.conversation ?? info)).catch(() => {});
   }
 
   async stop() { await call('POST', `${this.#path}/stop`, { body: {} }); }

@@ -38,14 +38,15 @@ function clean(html) {
     link.setAttribute('rel', 'noopener noreferrer');
     link.setAttribute('target', '_blank');
   }
+  // The model's classes mean nothing here, save the language of a code block.
+  for (const element of fragment.querySelectorAll('[class]')) {
+    if (element.localName !== 'code') element.removeAttribute('class');
+  }
   for (const image of fragment.querySelectorAll('img')) image.replaceWith(imageLink(image));
   for (const table of fragment.querySelectorAll('table')) {
     const wrap = h('div', { class: 'table-wrap' });
     table.replaceWith(wrap);
     wrap.append(table);
-  }
-  for (const element of fragment.querySelectorAll('[class]')) {
-    if (element.localName !== 'code') element.removeAttribute('class');
   }
   return fragment;
 }

@@ -113,7 +113,7 @@ export class MessageView {
     const key = JSON.stringify([message.state, message.backend, message.usage, message.duration_ms, message.content.length, this.#isLast, message.attempts?.length]);
     if (key === this.#footKey) return;
     this.#footKey = key;
-    this.#foot.replaceChildren(this.#actionBar(), ...(message.role === 'assistant' && message.backend ? [this.#servedBy()] : []));
+    this.#foot.replaceChildren(...(message.role === 'assistant' && message.backend ? [this.#servedBy()] : []), this.#actionBar());
   }
 
   #actionBar() {
@@ -134,13 +134,16 @@ export class MessageView {
 
   #servedBy() {
     const { backend, model, duration_ms: total, first_token_ms: first, usage, created_at: at } = this.#message;
-    const parts = [h('span', { class: 'backend' }, backend)];
+    // The one that wrote the beginning is named first; those that took over follow with their mark.
+    const takeovers = this.#takeovers();
+    const beginner = takeovers.length ? this.#message.attempts.findLast((attempt) => !attempt.offset)?.backend : null;
+    const parts = [h('span', { class: 'backend' }, beginner ?? backend)];
     const add = (...nodes) => parts.push(h('span', { class: 'sep', 'aria-hidden': 'true' }, '·'), h('span', { class: 'num' }, ...nodes));
     if (model) add(model);
     if (total !== null && total !== undefined) add(duration(total));
     const tokens = usage?.completion_tokens;
     if (tokens) add(t(usage.estimated ? 'message.tokens_about' : 'message.tokens', { n: number(tokens) }));
-    for (const attempt of this.#takeovers()) {
+    for (const attempt of takeovers) {
       parts.push(h('span', { class: 'takeover', title: t('message.took_over_at', { backend: attempt.backend, n: number(attempt.offset) }) },
         icon('takeover'), t('message.continued_on', { backend: attempt.backend })));
     }
