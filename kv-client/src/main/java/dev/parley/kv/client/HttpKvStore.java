@@ -1,0 +1,323 @@
+package dev.parley.kv.client;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/// The store over HTTP: any node takes any request, so a call goes to the node that answered last,
+/// and to the next one as soon as that node refuses, or when it has been silent for
+/// [#HEDGE_AFTER].
+///
+/// Asking twice is safe for writes too: all attempts of one write carry the same
+/// `Idempotency-Key`, by which the nodes apply it once and give every attempt the same answer.
+public final class HttpKvStore implements KvStore {
+
+  /// About three times the slowest ordinary answer of a healthy node, so that hedges stay rare.
+  private static final Duration HEDGE_AFTER = Duration.ofMillis(300);
+
+  /// The whole call, all attempts together. A node itself gives up on a missing quorum after about
+  /// two seconds, so every node can be asked once with time to spare.
+  private static final Duration DEADLINE = Duration.ofSeconds(5);
+
+  /// A pause between rounds in which every node refused: long enough not to spin.
+  private static final Duration BETWEEN_ROUNDS = Duration.ofMillis(150);
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final List<URI> nodes;
+  private final String authorization;
+  private final HttpClient http;
+  private final AtomicInteger preferred = new AtomicInteger();
+
+  /// @param nodes base addresses of the nodes, such as `http://127.0.0.1:9527`; at least one
+  /// @param serviceToken the secret shared by the services
+  public HttpKvStore(List<URI> nodes, String serviceToken) {
+    if (nodes.isEmpty()) {
+      throw new IllegalArgumentException("the store needs the address of at least one node");
+    }
+    this.nodes = List.copyOf(nodes);
+    this.authorization = "Bearer " + serviceToken;
+    this.http =
+        HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(Duration.ofSeconds(1))
+            .followRedirects(HttpClient.Redirect.NEVER)
+            .executor(Executors.newVirtualThreadPerTaskExecutor())
+            .build();
+  }
+
+  @Override
+  public Optional<Entry> get(String key) {
+    HttpResponse<byte[]> response = read(node -> request(node, path(key)).GET().build());
+    return switch (response.statusCode()) {
+      case 200 -> Optional.of(new Entry(key, requireVersion(response), response.body()));
+      case 404 -> Optional.empty();
+      default -> throw unexpected(response);
+    };
+  }
+
+  @Override
+  public Page list(String prefix, @Nullable String after, int limit) {
+    if (limit < 1 || limit > 1000) {
+      throw new IllegalArgumentException("limit must be 1 to 1000, not " + limit);
+    }
+    String query =
+        "/v1/kv?limit="
+            + limit
+            + "&prefix="
+            + encode(prefix)
+            + (after == null ? "" : "&after=" + encode(after));
+    HttpResponse<byte[]> response = read(node -> request(node, query).GET().build());
+    if (response.statusCode() != 200) {
+      throw unexpected(response);
+    }
+    return page(response.body());
+  }
+
+  @Override
+  public WriteOutcome put(String key, byte[] value, Condition condition) {
+    if (value.length > MAX_VALUE_BYTES) {
+      throw new IllegalArgumentException(
+          "a value has at most " + MAX_VALUE_BYTES + " bytes, not " + value.length);
+    }
+    return write(key, builder -> builder.PUT(BodyPublishers.ofByteArray(value)), condition);
+  }
+
+  @Override
+  public WriteOutcome delete(String key, Condition condition) {
+    if (condition instanceof Condition.Absent) {
+      throw new IllegalArgumentException("a delete cannot require the key to be absent");
+    }
+    return write(key, HttpRequest.Builder::DELETE, condition);
+  }
+
+  @Override
+  public void close() {
+    http.shutdownNow();
+  }
+
+  private WriteOutcome write(
+      String key, Function<HttpRequest.Builder, HttpRequest.Builder> method, Condition condition) {
+    String operation = UUID.randomUUID().toString();
+    Attempts attempts =
+        attempt(
+            node -> {
+              HttpRequest.Builder builder =
+                  method.apply(request(node, path(key))).header("Idempotency-Key", operation);
+              switch (condition) {
+                case Condition.Always() -> {}
+                case Condition.Absent() -> builder.header("If-None-Match", "*");
+                case Condition.Version(var version) ->
+                    builder.header("If-Match", '"' + version + '"');
+              }
+              return builder.build();
+            });
+    HttpResponse<byte[]> answer = attempts.answer;
+    if (answer == null) {
+      return attempts.maybeApplied
+          ? new WriteOutcome.Unknown(attempts.lastReason)
+          : new WriteOutcome.NotApplied(attempts.lastReason);
+    }
+    return switch (answer.statusCode()) {
+      case 200, 204 -> new WriteOutcome.Applied(version(answer).orElse(""), true);
+      case 201 -> new WriteOutcome.Applied(requireVersion(answer), false);
+      case 404 ->
+          condition instanceof Condition.Version
+              ? new WriteOutcome.Conflict(null)
+              : new WriteOutcome.Applied(version(answer).orElse(""), false);
+      case 412 -> new WriteOutcome.Conflict(version(answer).orElse(null));
+      default -> throw unexpected(answer);
+    };
+  }
+
+  private HttpResponse<byte[]> read(Function<URI, HttpRequest> request) {
+    Attempts attempts = attempt(request);
+    if (attempts.answer == null) {
+      throw new StoreUnavailableException(attempts.lastReason);
+    }
+    return attempts.answer;
+  }
+
+  /// What came of asking one node after another.
+  private static final class Attempts {
+    @Nullable HttpResponse<byte[]> answer;
+    boolean maybeApplied;
+    String lastReason = "no node of the store could be reached in time";
+  }
+
+  /// One node's answer, or why there is none.
+  private record Reply(
+      int node, @Nullable HttpResponse<byte[]> response, @Nullable Throwable why) {}
+
+  private Attempts attempt(Function<URI, HttpRequest> request) {
+    Attempts attempts = new Attempts();
+    LinkedBlockingQueue<Reply> replies = new LinkedBlockingQueue<>();
+    BitSet pending = new BitSet(nodes.size());
+    int next = preferred.get();
+    int asked = 0;
+    long now = System.nanoTime();
+    long deadline = now + DEADLINE.toNanos();
+    long askAt = now;
+    while (now - deadline < 0) {
+      boolean everyNodeBusy = pending.cardinality() == nodes.size();
+      if (!everyNodeBusy && now - askAt >= 0) {
+        while (pending.get(next)) {
+          next = (next + 1) % nodes.size();
+        }
+        pending.set(next);
+        send(request.apply(nodes.get(next)), next, Duration.ofNanos(deadline - now), replies);
+        next = (next + 1) % nodes.size();
+        asked++;
+        askAt = now + HEDGE_AFTER.toNanos();
+        everyNodeBusy = pending.cardinality() == nodes.size();
+      }
+      Reply reply;
+      try {
+        long until = everyNodeBusy ? deadline : Math.min(deadline, askAt);
+        reply = replies.poll(until - now, TimeUnit.NANOSECONDS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        attempts.lastReason = "interrupted while waiting for the store";
+        break;
+      }
+      now = System.nanoTime();
+      if (reply == null) {
+        continue;
+      }
+      pending.clear(reply.node);
+      if (settles(reply, attempts)) {
+        preferred.set(reply.node);
+        attempts.answer = reply.response;
+        return attempts;
+      }
+      askAt = asked % nodes.size() == 0 ? now + BETWEEN_ROUNDS.toNanos() : now;
+    }
+    attempts.maybeApplied |= !pending.isEmpty();
+    return attempts;
+  }
+
+  /// Whether a reply ends the call; if not, what it says is kept for the final outcome.
+  private static boolean settles(Reply reply, Attempts attempts) {
+    if (reply.response == null) {
+      Throwable why = reply.why instanceof CompletionException e ? e.getCause() : reply.why;
+      attempts.maybeApplied |= !(why instanceof ConnectException);
+      return false;
+    }
+    if (reply.response.statusCode() < 500) {
+      return true;
+    }
+    Problem problem = Problem.of(reply.response);
+    attempts.maybeApplied |= !problem.notApplied();
+    attempts.lastReason = problem.detail();
+    return false;
+  }
+
+  private void send(
+      HttpRequest request, int node, Duration timeout, LinkedBlockingQueue<Reply> replies) {
+    HttpRequest bounded = HttpRequest.newBuilder(request, (_, _) -> true).timeout(timeout).build();
+    try {
+      var _ =
+          http.sendAsync(bounded, BodyHandlers.ofByteArray())
+              .whenComplete((response, why) -> replies.add(new Reply(node, response, why)));
+    } catch (RuntimeException e) {
+      replies.add(new Reply(node, null, e));
+    }
+  }
+
+  private HttpRequest.Builder request(URI node, String pathAndQuery) {
+    String base = node.toString();
+    String slashless = base.endsWith("/") ? base.substring(0, base.length() - 1) : base;
+    return HttpRequest.newBuilder(URI.create(slashless + pathAndQuery))
+        .header("Authorization", authorization);
+  }
+
+  private static String path(String key) {
+    int bytes = key.getBytes(StandardCharsets.UTF_8).length;
+    if (bytes < 1 || bytes > MAX_KEY_BYTES) {
+      throw new IllegalArgumentException(
+          "a key has 1 to " + MAX_KEY_BYTES + " bytes of UTF-8, not " + bytes);
+    }
+    return "/v1/kv/" + encode(key).replace("%2F", "/");
+  }
+
+  private static String encode(String text) {
+    return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+  }
+
+  private static Optional<String> version(HttpResponse<?> response) {
+    return response
+        .headers()
+        .firstValue("ETag")
+        .filter(tag -> tag.length() >= 2 && tag.startsWith("\"") && tag.endsWith("\""))
+        .map(tag -> tag.substring(1, tag.length() - 1));
+  }
+
+  private static String requireVersion(HttpResponse<byte[]> response) {
+    return version(response)
+        .orElseThrow(() -> new IllegalStateException("a node of the store answered without ETag"));
+  }
+
+  private static Page page(byte[] body) {
+    try {
+      JsonNode root = JSON.readTree(body);
+      List<Entry> entries = new ArrayList<>();
+      for (JsonNode row : root.path("entries")) {
+        byte[] value =
+            row.hasNonNull("value_base64")
+                ? Base64.getDecoder().decode(row.get("value_base64").textValue())
+                : row.path("value").asText().getBytes(StandardCharsets.UTF_8);
+        entries.add(new Entry(row.path("key").asText(), row.path("version").asText(), value));
+      }
+      return new Page(entries, root.hasNonNull("next") ? root.get("next").textValue() : null);
+    } catch (IOException e) {
+      throw new IllegalStateException("a node of the store sent a listing that is not JSON", e);
+    }
+  }
+
+  private static IllegalStateException unexpected(HttpResponse<byte[]> response) {
+    return new IllegalStateException(
+        "the store answered " + response.statusCode() + ": " + Problem.of(response).detail());
+  }
+
+  /// The part of a problem document that decides what became of a request.
+  private record Problem(String type, String detail) {
+
+    static Problem of(HttpResponse<byte[]> response) {
+      try {
+        JsonNode body = JSON.readTree(response.body());
+        return new Problem(
+            body.path("type").asText(""),
+            body.path("detail").asText("status " + response.statusCode()));
+      } catch (IOException e) {
+        return new Problem("", "status " + response.statusCode());
+      }
+    }
+
+    boolean notApplied() {
+      return type.endsWith("/not-applied");
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package dev.parley.kv.core;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// What a request came to.
+public sealed interface Answer {
+
+  /// What became of a mutation.
+  sealed interface OfWrite extends Answer {}
+
+  /// What a read found.
+  sealed interface OfRead extends Answer {}
+
+  /// What a listing found.
+  sealed interface OfScan extends Answer {}
+
+  /// The mutation took effect, once.
+  ///
+  /// @param version the version this very operation created
+  /// @param existed whether the key existed before it
+  record Applied(long version, boolean existed) implements OfWrite {}
+
+  /// The precondition did not hold and nothing was changed.
+  ///
+  /// @param currentVersion the version that stands, 0 if the key does not exist
+  record Conflict(long currentVersion) implements OfWrite {}
+
+  /// A delete found nothing to delete.
+  record Missing() implements OfWrite {}
+
+  /// Certainly not applied now or later: no acceptor was ever asked to accept it.
+  record NotApplied(String reason) implements OfWrite {}
+
+  /// Not applied because a majority of the nodes has no room left.
+  record NoRoom() implements OfWrite {}
+
+  /// It may or may not have been applied, or may yet be.
+  record Unknown(String reason) implements OfWrite {}
+
+  /// The operation is older than the key's memory of operations, so that nobody can tell whether
+  /// it was applied, and asking again cannot help.
+  record Forgotten() implements OfWrite {}
+
+  @SuppressWarnings("ArrayRecordComponent") // Handed out, never compared.
+  record Found(long version, byte[] body) implements OfRead {}
+
+  record Absent() implements OfRead {}
+
+  record Unavailable(String reason) implements OfRead, OfScan {}
+
+  /// @param next where the following page continues, or null at the end
+  record Page(List<Row> rows, @Nullable Key next) implements OfScan {}
+
+  @SuppressWarnings("ArrayRecordComponent") // Handed out, never compared.
+  record Row(Key key, long version, byte[] body) {}
+}

@@ -1,0 +1,35 @@
+package dev.parley.kv.core;
+
+/// What a node did since it started, for metrics.
+public final class Counters {
+  long rounds;
+  long conflicts;
+  long hedges;
+  long replays;
+  long identities;
+
+  /// Ballots that were decided.
+  public long rounds() {
+    return rounds;
+  }
+
+  /// Ballots lost to another coordinator or to silence.
+  public long conflicts() {
+    return conflicts;
+  }
+
+  /// Mutations proposed here because the key's coordinator was slow.
+  public long hedges() {
+    return hedges;
+  }
+
+  /// Reads that helped a half-finished write along.
+  public long replays() {
+    return replays;
+  }
+
+  /// Reads that needed a ballot of their own.
+  public long identities() {
+    return identities;
+  }
+}

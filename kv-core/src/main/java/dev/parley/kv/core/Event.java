@@ -1,0 +1,39 @@
+package dev.parley.kv.core;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// What can happen to a node.
+public sealed interface Event {
+
+  /// A client asks; the answer will carry the same ticket.
+  record Write(long ticket, Key key, Mutation mutation) implements Event {}
+
+  record Read(long ticket, Key key) implements Event {}
+
+  @SuppressWarnings("ArrayRecordComponent") // Never compared.
+  record Scan(long ticket, byte[] prefix, @Nullable Key after, int limit) implements Event {}
+
+  /// A message arrived from a peer, from this boot of it.
+  record Received(String from, long boot, Message message) implements Event {}
+
+  /// These messages certainly never reached `to`: there was no connection.
+  record Undelivered(String to, List<Message> messages) implements Event {}
+
+  /// Everything appended up to and including this number is on disk.
+  record Durable(long lsn) implements Event {}
+
+  /// What the log looks like now.
+  ///
+  /// @param secondFirstLsn first record of the second oldest segment, or 0 if there is one only
+  record LogShape(long segments, long segmentBytes, long secondFirstLsn) implements Event {}
+
+  /// Whether the node has room for more values.
+  record Room(boolean full) implements Event {}
+
+  /// The log has had nothing to do for a while.
+  record Idle() implements Event {}
+
+  /// Time passed.
+  record Tick() implements Event {}
+}

@@ -1,0 +1,20 @@
+package dev.parley.kv.core;
+
+import org.jspecify.annotations.Nullable;
+
+/// One intended change of a key, named so that it takes effect at most once however often it is
+/// retried.
+///
+/// @param body the bytes to store; null deletes
+/// @param base a version below any that this operation can have created, from before it was first
+///     sent, or [#NO_BASE] if it was never sent before
+@SuppressWarnings("ArrayRecordComponent") // Compared by operation id, never by content.
+public record Mutation(OpId op, Precondition condition, byte @Nullable [] body, long base) {
+
+  /// The operation was never sent: whoever evaluates it first may choose the base.
+  public static final long NO_BASE = -1;
+
+  Mutation withBase(long newBase) {
+    return new Mutation(op, condition, body, newBase);
+  }
+}

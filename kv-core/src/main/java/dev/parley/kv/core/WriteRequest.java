@@ -1,0 +1,189 @@
+package dev.parley.kv.core;
+
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// One client's mutation at the node it came to: hand it to the key's first healthy replica, and
+/// if that one is slow, propose it here as well. That is the whole failover.
+///
+/// Both ways carry the same operation id, so at most one takes effect. A forward is carried out at
+/// most once (see [Message.Forward]), so its refusal is final; while it is unanswered, only
+/// answers that no later execution can contradict are given.
+final class WriteRequest {
+
+  private static final String SLOW = "the node that coordinates the key did not answer in time";
+
+  private enum Way {
+    NOT_TAKEN,
+    OPEN,
+    CLOSED
+  }
+
+  private final NodeCore node;
+  private final Key key;
+  private final Mutation mutation;
+  private final long deadline;
+  private final Consumer<Answer.OfWrite> done;
+  private long localVersion;
+  private Way forward = Way.NOT_TAKEN;
+  private Way local = Way.NOT_TAKEN;
+  private Answer.@Nullable OfWrite forwardAnswer;
+  private Answer.@Nullable OfWrite localAnswer;
+  private long call;
+  private NodeCore.@Nullable Alarm hedge;
+  private NodeCore.@Nullable Alarm expiry;
+  private boolean over;
+
+  WriteRequest(
+      NodeCore node, Key key, Mutation mutation, long deadline, Consumer<Answer.OfWrite> done) {
+    this.node = node;
+    this.key = key;
+    this.mutation = mutation;
+    this.deadline = deadline;
+    this.done = done;
+  }
+
+  void start() {
+    localVersion = node.acceptor().localVersion(key);
+    Peer target = null;
+    for (String member : node.members().placement(key)) {
+      if (member.equals(node.self())) {
+        break;
+      }
+      Peer peer = node.peer(member);
+      if (peer.healthy(node.now(), node.timing())) {
+        target = peer;
+        break;
+      }
+    }
+    if (target == null) {
+      propose(mutation);
+      return;
+    }
+    forward(target);
+  }
+
+  private void forward(Peer target) {
+    forward = Way.OPEN;
+    long sent = node.now();
+    call =
+        node.newCall(
+            (_, reply) -> {
+              if (reply instanceof Message.ForwardReply(_, var answer)) {
+                target.measured(node.now() - sent);
+                forwarded(answer);
+              } else {
+                forwarded(new Answer.NotApplied("the coordinating node refused"));
+              }
+            },
+            _ -> forwarded(new Answer.NotApplied("the coordinating node is not connected")));
+    node.send(
+        target.id(),
+        new Message.Forward(node.scope(), call, key, based(mutation, localVersion), target.boot()));
+    hedge =
+        node.in(
+            target.hedgeDelay(node.timing()),
+            () -> {
+              if (!over && forward == Way.OPEN && local == Way.NOT_TAKEN) {
+                node.counters().hedges++;
+                propose(based(mutation, localVersion));
+              }
+            });
+    expiry =
+        node.at(
+            deadline,
+            () -> {
+              if (forward == Way.OPEN) {
+                forwarded(new Answer.Unknown(SLOW));
+              }
+            });
+  }
+
+  private static Mutation based(Mutation mutation, long version) {
+    return mutation.base() == Mutation.NO_BASE ? mutation.withBase(version) : mutation;
+  }
+
+  private void forwarded(Answer.OfWrite answer) {
+    if (forward != Way.OPEN) {
+      return;
+    }
+    quit();
+    forward = Way.CLOSED;
+    forwardAnswer = answer;
+    if (local == Way.NOT_TAKEN && !over && node.now() < deadline) {
+      // The forward's one execution is over and applied nothing, so the operation is still new
+      // and may be proposed here with a base of its own.
+      boolean untouched =
+          answer instanceof Answer.NotApplied
+              || (answer instanceof Answer.Forgotten && mutation.base() == Mutation.NO_BASE);
+      if (untouched) {
+        forwardAnswer = null;
+        forward = Way.NOT_TAKEN;
+        propose(mutation);
+        return;
+      }
+      if (answer instanceof Answer.Unknown) {
+        propose(based(mutation, localVersion));
+        return;
+      }
+    }
+    settle();
+  }
+
+  private void propose(Mutation here) {
+    local = Way.OPEN;
+    node.queue(key)
+        .submit(
+            new KeyQueue.Attempt(
+                here,
+                deadline,
+                answer -> {
+                  local = Way.CLOSED;
+                  localAnswer = (Answer.OfWrite) answer;
+                  settle();
+                }));
+  }
+
+  private void settle() {
+    if (over) {
+      return;
+    }
+    for (Answer.OfWrite answer : new Answer.@Nullable OfWrite[] {forwardAnswer, localAnswer}) {
+      if (answer instanceof Answer.Applied || answer != null && lasting(answer)) {
+        finish(answer);
+        return;
+      }
+    }
+    if (forward == Way.OPEN || local == Way.OPEN) {
+      return;
+    }
+    Answer.OfWrite chosen = localAnswer == null ? forwardAnswer : localAnswer;
+    for (Answer.OfWrite answer : new Answer.@Nullable OfWrite[] {forwardAnswer, localAnswer}) {
+      if (answer instanceof Answer.Unknown || answer instanceof Answer.Forgotten) {
+        chosen = answer;
+      }
+    }
+    finish(chosen == null ? new Answer.Unknown(SLOW) : chosen);
+  }
+
+  /// A version, once passed, never returns: that conflict holds for every later execution too.
+  private boolean lasting(Answer.OfWrite answer) {
+    return answer instanceof Answer.Conflict && mutation.condition() instanceof Precondition.At;
+  }
+
+  private void finish(Answer.OfWrite answer) {
+    over = true;
+    quit();
+    done.accept(answer);
+  }
+
+  private void quit() {
+    node.endCall(call);
+    if (hedge != null) {
+      hedge.cancel();
+    }
+    if (expiry != null) {
+      expiry.cancel();
+    }
+  }
+}

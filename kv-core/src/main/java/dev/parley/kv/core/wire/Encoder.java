@@ -1,0 +1,184 @@
+package dev.parley.kv.core.wire;
+
+import dev.parley.kv.core.Answer;
+import dev.parley.kv.core.Ballot;
+import dev.parley.kv.core.Key;
+import dev.parley.kv.core.LogRecord;
+import dev.parley.kv.core.Message;
+import dev.parley.kv.core.Mutation;
+import dev.parley.kv.core.OpId;
+import dev.parley.kv.core.Precondition;
+import dev.parley.kv.core.Versioned;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// Writes protocol types as bytes, big-endian, every variable part after its length. [Decoder]
+/// reads them back.
+public final class Encoder {
+
+  private byte[] bytes = new byte[256];
+  private int size;
+
+  public int size() {
+    return size;
+  }
+
+  /// A copy of what was written.
+  public byte[] toByteArray() {
+    return Arrays.copyOf(bytes, size);
+  }
+
+  /// Copies what was written to `target` at `offset`.
+  public void copyTo(byte[] target, int offset) {
+    System.arraycopy(bytes, 0, target, offset, size);
+  }
+
+  public Encoder u8(int value) {
+    room(1);
+    bytes[size++] = (byte) value;
+    return this;
+  }
+
+  public Encoder i32(int value) {
+    room(4);
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      bytes[size++] = (byte) (value >>> shift);
+    }
+    return this;
+  }
+
+  public Encoder i64(long value) {
+    room(8);
+    for (int shift = 56; shift >= 0; shift -= 8) {
+      bytes[size++] = (byte) (value >>> shift);
+    }
+    return this;
+  }
+
+  public Encoder flag(boolean value) {
+    return u8(value ? 1 : 0);
+  }
+
+  public Encoder blob(byte[] value) {
+    i32(value.length);
+    room(value.length);
+    System.arraycopy(value, 0, bytes, size, value.length);
+    size += value.length;
+    return this;
+  }
+
+  public Encoder optionalBlob(byte @Nullable [] value) {
+    return value == null ? i32(-1) : blob(value);
+  }
+
+  public Encoder text(String value) {
+    return blob(value.getBytes(StandardCharsets.UTF_8));
+  }
+
+  public Encoder record(LogRecord record) {
+    return switch (record) {
+      case LogRecord.Entry(var key, var ballot, var value) ->
+          u8(1).key(key).ballot(ballot).versioned(value);
+      case LogRecord.Meta(var boot, var partition, var minEpoch, var floor, var ceiling) ->
+          u8(2).i64(boot).i32(partition).i64(minEpoch).i64(floor).i64(ceiling);
+      case LogRecord.Mark() -> u8(3);
+    };
+  }
+
+  public Encoder message(Message message) {
+    return switch (message) {
+      case Message.Prepare(var scope, var call, var key, var ballot) ->
+          u8(1).scope(scope).i64(call).key(key).ballot(ballot);
+      case Message.Promise(var call, var accepted, var value, var floor, var full) ->
+          u8(2).i64(call).ballot(accepted).optionalVersioned(value).i64(floor).flag(full);
+      case Message.Nack(var call, var promised) -> u8(3).i64(call).ballot(promised);
+      case Message.Accept(var scope, var call, var key, var ballot, var value) ->
+          u8(4).scope(scope).i64(call).key(key).ballot(ballot).versioned(value);
+      case Message.Accepted(var call, var ballot) -> u8(5).i64(call).ballot(ballot);
+      case Message.Read(var scope, var call, var key, var body) ->
+          u8(6).scope(scope).i64(call).key(key).flag(body);
+      case Message.ReadReply(var call, var accepted, var version, var value, var floor) ->
+          u8(7).i64(call).ballot(accepted).i64(version).optionalVersioned(value).i64(floor);
+      case Message.Scan(var scope, var call, var prefix, var after, var limit, var bodies) ->
+          u8(8)
+              .scope(scope)
+              .i64(call)
+              .blob(prefix)
+              .optionalBlob(after == null ? null : after.utf8())
+              .i32(limit)
+              .flag(bodies);
+      case Message.ScanReply(var call, var rows, var more) -> {
+        u8(9).i64(call).i32(rows.size());
+        for (Message.ScanRow row : rows) {
+          key(row.key()).ballot(row.accepted()).i64(row.version()).flag(row.exists());
+          optionalBlob(row.body());
+        }
+        yield flag(more);
+      }
+      case Message.Forward(var scope, var call, var key, var mutation, var targetBoot) ->
+          u8(10).scope(scope).i64(call).key(key).mutation(mutation).i64(targetBoot);
+      case Message.ForwardReply(var call, var answer) -> u8(11).i64(call).answer(answer);
+      case Message.Stale(var call, var minEpoch) -> u8(12).i64(call).i64(minEpoch);
+      case Message.Ping(var scope, var call) -> u8(13).scope(scope).i64(call);
+      case Message.Pong(var call) -> u8(14).i64(call);
+    };
+  }
+
+  private Encoder scope(Message.Scope scope) {
+    return i32(scope.partition()).i64(scope.epoch());
+  }
+
+  private Encoder key(Key key) {
+    return blob(key.utf8());
+  }
+
+  private Encoder ballot(Ballot ballot) {
+    return i64(ballot.counter()).text(ballot.node()).i64(ballot.boot());
+  }
+
+  private Encoder op(OpId op) {
+    return i64(op.high()).i64(op.low());
+  }
+
+  private Encoder optionalVersioned(@Nullable Versioned value) {
+    return value == null ? u8(0) : u8(1).versioned(value);
+  }
+
+  private Encoder versioned(Versioned value) {
+    i64(value.version()).optionalBlob(value.body()).i64(value.windowStart());
+    i32(value.recent().size());
+    for (Versioned.Trace trace : value.recent()) {
+      op(trace.op()).i64(trace.version()).flag(trace.existed());
+    }
+    return this;
+  }
+
+  private Encoder mutation(Mutation mutation) {
+    op(mutation.op()).optionalBlob(mutation.body()).i64(mutation.base());
+    return switch (mutation.condition()) {
+      case Precondition.Always() -> u8(0);
+      case Precondition.Absent() -> u8(1);
+      case Precondition.Present() -> u8(2);
+      case Precondition.At(var version) -> u8(3).i64(version);
+    };
+  }
+
+  private Encoder answer(Answer.OfWrite answer) {
+    return switch (answer) {
+      case Answer.Applied(var version, var existed) -> u8(1).i64(version).flag(existed);
+      case Answer.Conflict(var version) -> u8(2).i64(version);
+      case Answer.Missing() -> u8(3);
+      case Answer.NotApplied(var reason) -> u8(4).text(reason);
+      case Answer.NoRoom() -> u8(5);
+      case Answer.Unknown(var reason) -> u8(6).text(reason);
+      case Answer.Forgotten() -> u8(7);
+    };
+  }
+
+  private void room(int more) {
+    if (bytes.length - size < more) {
+      bytes = Arrays.copyOf(bytes, Math.max(bytes.length * 2, Math.addExact(size, more)));
+    }
+  }
+}

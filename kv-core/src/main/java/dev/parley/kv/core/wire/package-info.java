@@ -1,0 +1,5 @@
+/// The bytes that protocol types become, between nodes and on disk.
+@NullMarked
+package dev.parley.kv.core.wire;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,61 @@
+package dev.parley.kv.node;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.quarkus.runtime.StartupEvent;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import java.util.function.ToDoubleFunction;
+import org.eclipse.microprofile.health.HealthCheck;
+import org.eclipse.microprofile.health.HealthCheckResponse;
+import org.eclipse.microprofile.health.Readiness;
+
+/// Whether this node should get traffic, and what it measures.
+@Readiness
+@ApplicationScoped
+class Checks implements HealthCheck {
+
+  private final NodeHost host;
+  private final MeterRegistry meters;
+
+  Checks(NodeHost host, MeterRegistry meters) {
+    this.host = host;
+    this.meters = meters;
+  }
+
+  @Override
+  public HealthCheckResponse call() {
+    NodeStatus status = host.status();
+    return HealthCheckResponse.named("quorum")
+        .status(status.hasQuorum())
+        .withData("needed", status.needed())
+        .withData("reachable", status.reachable())
+        .build();
+  }
+
+  void register(@Observes StartupEvent event) {
+    count("rounds", "Ballots decided", NodeStatus::rounds);
+    count("conflicts", "Ballots lost to another coordinator or to silence", NodeStatus::conflicts);
+    count("hedges", "Writes proposed here because their coordinator was slow", NodeStatus::hedges);
+    count("read.replays", "Reads that helped a half-finished write along", NodeStatus::replays);
+    count("read.identities", "Reads that needed a ballot of their own", NodeStatus::identities);
+    gauge("keys", "Keys with a value on this node", NodeStatus::keys);
+    gauge("live.bytes", "Bytes of values held in memory", NodeStatus::liveBytes);
+    gauge("log.bytes", "Bytes of the log on disk", NodeStatus::logBytes);
+    gauge(
+        "members.reachable", "Members that can be reached, itself included", NodeStatus::reachable);
+  }
+
+  private void count(String name, String description, ToDoubleFunction<NodeStatus> value) {
+    FunctionCounter.builder("parley.kv." + name, host, h -> value.applyAsDouble(h.status()))
+        .description(description)
+        .register(meters);
+  }
+
+  private void gauge(String name, String description, ToDoubleFunction<NodeStatus> value) {
+    Gauge.builder("parley.kv." + name, host, h -> value.applyAsDouble(h.status()))
+        .description(description)
+        .register(meters);
+  }
+}

@@ -1,0 +1,357 @@
+package dev.parley.kv.node;
+
+import dev.parley.kv.core.Acceptor;
+import dev.parley.kv.core.Answer;
+import dev.parley.kv.core.Effect;
+import dev.parley.kv.core.Event;
+import dev.parley.kv.core.Key;
+import dev.parley.kv.core.LogRecord;
+import dev.parley.kv.core.Message;
+import dev.parley.kv.core.Mutation;
+import dev.parley.kv.core.NodeCore;
+import dev.parley.kv.core.Timing;
+import dev.parley.kv.core.log.DamagedLogException;
+import dev.parley.kv.core.log.SegmentedLog;
+import dev.parley.kv.core.wire.Batch;
+import dev.parley.kv.node.disk.FileSegments;
+import dev.parley.kv.node.disk.LogWriter;
+import dev.parley.kv.node.peer.PeerLink;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import io.quarkus.runtime.ShutdownEvent;
+import io.quarkus.runtime.StartupEvent;
+import io.vertx.core.Context;
+import io.vertx.core.Vertx;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.SplittableRandom;
+import java.util.function.Consumer;
+import org.jboss.logging.Logger;
+import org.jspecify.annotations.Nullable;
+
+/// Drives the core: one event loop gives it events and carries out its effects, one thread waits
+/// for the disk. Everything else hands its work to that event loop.
+@ApplicationScoped
+public class NodeHost {
+
+  private static final Logger LOG = Logger.getLogger(NodeHost.class);
+
+  private static final int STATUS_MILLIS = 200;
+
+  private final Vertx vertx;
+  private final Settings settings;
+  private final MeterRegistry meters;
+  private final Map<Long, Consumer<Answer>> tickets = new HashMap<>();
+  private final Map<String, PeerLink> links = new HashMap<>();
+  private @Nullable Running running;
+  private volatile NodeStatus status = NodeStatus.UNKNOWN;
+  private volatile long logBytes;
+  private volatile long diskFree = Long.MAX_VALUE;
+  private long nextTicket = 1;
+  private long timer = -1;
+  private long timerDue = Long.MAX_VALUE;
+
+  /// What exists once the log is recovered.
+  private record Running(Context loop, NodeCore core, LogWriter writer, FileChannel lock) {}
+
+  NodeHost(Vertx vertx, Settings settings, MeterRegistry meters) {
+    this.vertx = vertx;
+    this.settings = settings;
+    this.meters = meters;
+  }
+
+  void start(@Observes StartupEvent event) {
+    try {
+      recover();
+    } catch (DamagedLogException | IOException e) {
+      throw new CannotStartException(
+          "cannot use the data directory " + settings.dataDir() + ": " + e.getMessage());
+    }
+  }
+
+  void stop(@Observes ShutdownEvent event) throws InterruptedException, IOException {
+    Running now = running;
+    if (now != null) {
+      now.writer().stop();
+      now.lock().close();
+    }
+  }
+
+  /// The latest look at the node, from any thread.
+  public NodeStatus status() {
+    return status;
+  }
+
+  /// Asks for a mutation; the answer comes on the core's event loop. From any thread.
+  public void write(Key key, Mutation mutation, Consumer<Answer> answer) {
+    ask(ticket -> new Event.Write(ticket, key, mutation), answer);
+  }
+
+  /// Asks for a linearizable read.
+  public void read(Key key, Consumer<Answer> answer) {
+    ask(ticket -> new Event.Read(ticket, key), answer);
+  }
+
+  /// Asks for one page of a listing.
+  public void scan(byte[] prefix, @Nullable Key after, int limit, Consumer<Answer> answer) {
+    ask(ticket -> new Event.Scan(ticket, prefix, after, limit), answer);
+  }
+
+  /// Hands a peer's batch to the core.
+  public void receive(Batch batch) {
+    Running now = running;
+    if (now != null) {
+      now.loop()
+          .runOnContext(
+              _ -> {
+                for (Message message : batch.messages()) {
+                  step(new Event.Received(batch.from(), batch.boot(), message));
+                }
+              });
+    }
+  }
+
+  private interface Asking {
+    Event event(long ticket);
+  }
+
+  private void ask(Asking asking, Consumer<Answer> answer) {
+    Running now = running;
+    if (now == null) {
+      answer.accept(new Answer.NotApplied("the node is starting"));
+      return;
+    }
+    now.loop()
+        .runOnContext(
+            _ -> {
+              long ticket = nextTicket++;
+              tickets.put(ticket, answer);
+              step(asking.event(ticket));
+            });
+  }
+
+  private void recover() throws IOException, DamagedLogException {
+    Path directory = settings.dataDir();
+    Files.createDirectories(directory);
+    FileChannel lock = lock(directory);
+    FileSegments files = new FileSegments(directory);
+    Acceptor acceptor = new Acceptor(0);
+    SegmentedLog log =
+        SegmentedLog.open(
+            files, settings.cluster(), settings.self(), settings.segmentBytes(), acceptor::restore);
+    NodeCore core =
+        new NodeCore(
+            settings.self(),
+            settings.members(),
+            acceptor,
+            log.nextLsn(),
+            Timing.local(),
+            new SplittableRandom(new SecureRandom().nextLong()));
+
+    // The new boot's number must be durable before anything of it is seen.
+    List<Effect> later = new ArrayList<>();
+    List<LogRecord> records = new ArrayList<>();
+    for (Effect effect : core.start(System.nanoTime())) {
+      if (effect instanceof Effect.Append(_, var record)) {
+        records.add(record);
+      } else {
+        later.add(effect);
+      }
+    }
+    log.write(records);
+    long durable = log.force();
+    diskFree = Files.getFileStore(directory).getUsableSpace();
+
+    Context loop = vertx.getOrCreateContext();
+    Timer forces =
+        Timer.builder("parley.kv.log.force")
+            .description("Time one flush of the log took")
+            .publishPercentileHistogram(false)
+            .register(meters);
+    LogWriter writer =
+        new LogWriter(
+            log,
+            files,
+            settings.segmentBytes(),
+            progress -> loop.runOnContext(_ -> progressed(progress)),
+            () -> loop.runOnContext(_ -> step(new Event.Idle())),
+            forces);
+    logBytes = (long) log.segmentCount() * settings.segmentBytes();
+    for (var peer : settings.urls().entrySet()) {
+      if (!peer.getKey().equals(settings.self())) {
+        links.put(
+            peer.getKey(),
+            new PeerLink(
+                vertx,
+                peer.getKey(),
+                peer.getValue(),
+                settings.cluster(),
+                settings.self(),
+                settings.bearer(),
+                core::boot,
+                messages -> step(new Event.Undelivered(peer.getKey(), messages))));
+      }
+    }
+    running = new Running(loop, core, writer, lock);
+    writer.start();
+    LOG.infof(
+        "node %s of cluster %s: boot %d, %d keys recovered from %d segments%s",
+        settings.self(),
+        settings.cluster(),
+        core.boot(),
+        core.keys(),
+        log.segmentCount(),
+        log.wipedBytes() == 0 ? "" : ", the torn tail of an unacknowledged write was wiped");
+    LogWriter.Progress begun =
+        new LogWriter.Progress(durable, log.segmentCount(), log.secondFirstLsn());
+    loop.runOnContext(
+        _ -> {
+          progressed(begun);
+          carryOut(later);
+          look();
+          vertx.setPeriodic(STATUS_MILLIS, _ -> look());
+          vertx.setPeriodic(2000, _ -> measureDisk());
+        });
+  }
+
+  private FileChannel lock(Path directory) throws IOException, DamagedLogException {
+    FileChannel channel =
+        FileChannel.open(
+            directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    FileLock lock;
+    try {
+      lock = channel.tryLock();
+    } catch (OverlappingFileLockException e) {
+      lock = null;
+    }
+    if (lock == null) {
+      channel.close();
+      throw new DamagedLogException("another process is using it");
+    }
+    return channel;
+  }
+
+  private void progressed(LogWriter.Progress progress) {
+    logBytes = (long) progress.segments() * settings.segmentBytes();
+    step(new Event.Durable(progress.durable()));
+    step(
+        new Event.LogShape(
+            progress.segments(), settings.segmentBytes(), progress.secondFirstLsn()));
+  }
+
+  private Running running() {
+    Running now = running;
+    if (now == null) {
+      throw new IllegalStateException("the node has not started");
+    }
+    return now;
+  }
+
+  private void step(Event event) {
+    carryOut(running().core().step(System.nanoTime(), event));
+    rearm();
+  }
+
+  private void carryOut(List<Effect> effects) {
+    for (Effect effect : effects) {
+      switch (effect) {
+        case Effect.Append(_, var record) -> running().writer().append(record);
+        case Effect.DropBelow(var lsn) -> running().writer().dropBelow(lsn);
+        case Effect.Send(var to, var message) -> {
+          PeerLink link = links.get(to);
+          if (link != null) {
+            link.send(message);
+          }
+        }
+        case Effect.Respond(var ticket, var answer) -> {
+          Consumer<Answer> asker = tickets.remove(ticket);
+          if (asker != null) {
+            asker.accept(answer);
+          }
+        }
+      }
+    }
+  }
+
+  /// Keeps one timer set for the core's next deadline.
+  private void rearm() {
+    OptionalLong next = running().core().nextDeadline();
+    if (next.isEmpty() || next.getAsLong() >= timerDue) {
+      return;
+    }
+    if (timer >= 0) {
+      vertx.cancelTimer(timer);
+    }
+    timerDue = next.getAsLong();
+    long millis = Math.max(1, (timerDue - System.nanoTime() + 999_999) / 1_000_000);
+    timer =
+        vertx.setTimer(
+            millis,
+            _ -> {
+              timer = -1;
+              timerDue = Long.MAX_VALUE;
+              step(new Event.Tick());
+            });
+  }
+
+  private void measureDisk() {
+    vertx
+        .executeBlocking(() -> Files.getFileStore(settings.dataDir()).getUsableSpace(), false)
+        .onSuccess(free -> diskFree = free);
+  }
+
+  private void look() {
+    NodeCore core = running().core();
+    long now = System.nanoTime();
+    List<NodeStatus.Member> members = new ArrayList<>();
+    int reachable = 0;
+    for (var member : settings.urls().entrySet()) {
+      String id = member.getKey();
+      boolean up = core.reachable(id, now);
+      OptionalLong silence = core.silence(id, now);
+      long seen =
+          id.equals(settings.self()) ? 0 : silence.isEmpty() ? -1 : silence.getAsLong() / 1_000_000;
+      members.add(new NodeStatus.Member(id, member.getValue().toString(), up, seen));
+      reachable += up ? 1 : 0;
+    }
+    boolean full =
+        core.liveBytes() > settings.maxLiveBytes()
+            || diskFree < settings.minFreeBytes()
+            || running().writer().spareMissing();
+    if (full != status.full()) {
+      if (full) {
+        LOG.error("no room for new values: they are refused, deletes are not");
+      }
+      step(new Event.Room(full));
+    }
+    var counters = core.counters();
+    status =
+        new NodeStatus(
+            members,
+            settings.members().size() / 2 + 1,
+            reachable,
+            core.keys(),
+            core.liveBytes(),
+            logBytes,
+            diskFree,
+            full,
+            counters.rounds(),
+            counters.conflicts(),
+            counters.hedges(),
+            counters.replays(),
+            counters.identities());
+  }
+}

@@ -1,0 +1,155 @@
+package dev.parley.kv.node;
+
+import dev.parley.kv.core.Members;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.List;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// The configuration after it was checked: one valid value, made once at the start.
+public final class Settings {
+
+  private static final int MIN_SEGMENT = 4 << 20;
+  private static final int MAX_SEGMENT = 1 << 30;
+
+  private final String self;
+  private final String cluster;
+  private final Path dataDir;
+  private final TreeMap<String, URI> urls;
+  private final Members members;
+  private final byte[] token;
+  private final List<String> protectedKeyspaces;
+  private final int segmentBytes;
+  private final long maxLiveBytes;
+  private final long minFreeBytes;
+
+  private Settings(KvConfig config, TreeMap<String, URI> urls, String token, String dataDir) {
+    this.self = config.nodeId();
+    this.cluster = config.clusterId();
+    this.dataDir = Path.of(dataDir).toAbsolutePath().normalize();
+    this.urls = urls;
+    this.members = new Members(List.copyOf(urls.keySet()));
+    this.token = token.getBytes(StandardCharsets.UTF_8);
+    this.protectedKeyspaces = List.copyOf(config.protectedKeyspaces());
+    this.segmentBytes = config.segmentBytes();
+    this.maxLiveBytes =
+        config.maxLiveBytes() == 0 ? Runtime.getRuntime().maxMemory() / 2 : config.maxLiveBytes();
+    this.minFreeBytes = config.minFreeBytes();
+  }
+
+  /// @throws IllegalArgumentException with the bad key's name
+  public static Settings of(KvConfig config) {
+    String token = config.serviceToken().orElse("");
+    require(token.length() >= 16, "parley.service-token", "must be at least 16 characters");
+    String dataDir = config.dataDir().orElse("");
+    require(!dataDir.isBlank(), "parley.data-dir", "must name a directory");
+    require(name(config.nodeId()), "parley.node-id", "has a character other than A-Za-z0-9._-");
+    require(
+        name(config.clusterId()), "parley.cluster-id", "has a character other than A-Za-z0-9._-");
+    require(
+        config.segmentBytes() >= MIN_SEGMENT && config.segmentBytes() <= MAX_SEGMENT,
+        "parley.segment-bytes",
+        "must be 4 MiB to 1 GiB");
+    require(config.maxLiveBytes() >= 0, "parley.max-live-bytes", "must not be negative");
+    require(config.minFreeBytes() >= 0, "parley.min-free-bytes", "must not be negative");
+    TreeMap<String, URI> urls = new TreeMap<>();
+    for (String peer : config.peers()) {
+      int equals = peer.indexOf('=');
+      require(equals > 0, "parley.peers", "has an entry that is not id=url: " + peer);
+      String id = peer.substring(0, equals).strip();
+      require(name(id), "parley.peers", "has a bad id: " + id);
+      URI url = url(peer.substring(equals + 1).strip());
+      require(
+          url != null && "http".equals(url.getScheme()) && url.getHost() != null,
+          "parley.peers",
+          "has a bad URL: " + peer);
+      if (url != null) {
+        require(urls.put(id, url) == null, "parley.peers", "names " + id + " twice");
+      }
+    }
+    require(
+        urls.containsKey(config.nodeId()),
+        "parley.peers",
+        "does not contain this node, " + config.nodeId());
+    return new Settings(config, urls, token, dataDir);
+  }
+
+  private static @Nullable URI url(String text) {
+    try {
+      return URI.create(text);
+    } catch (IllegalArgumentException e) {
+      return null;
+    }
+  }
+
+  private static boolean name(String text) {
+    return text.matches("[A-Za-z0-9._-]{1,64}");
+  }
+
+  private static void require(boolean holds, String key, String problem) {
+    if (!holds) {
+      throw new IllegalArgumentException(key + " " + problem);
+    }
+  }
+
+  public String self() {
+    return self;
+  }
+
+  public String cluster() {
+    return cluster;
+  }
+
+  public Path dataDir() {
+    return dataDir;
+  }
+
+  public Members members() {
+    return members;
+  }
+
+  public TreeMap<String, URI> urls() {
+    return urls;
+  }
+
+  public int segmentBytes() {
+    return segmentBytes;
+  }
+
+  public long maxLiveBytes() {
+    return maxLiveBytes;
+  }
+
+  public long minFreeBytes() {
+    return minFreeBytes;
+  }
+
+  /// The header value that shows the service token.
+  public String bearer() {
+    return "Bearer " + new String(token, StandardCharsets.UTF_8);
+  }
+
+  /// Whether an `Authorization` header shows the service token. Takes the same time for every
+  /// wrong one of its length.
+  public boolean authorized(@Nullable String header) {
+    return header != null
+        && header.startsWith("Bearer ")
+        && MessageDigest.isEqual(
+            token, header.substring("Bearer ".length()).getBytes(StandardCharsets.UTF_8));
+  }
+
+  public boolean isProtected(String key) {
+    int slash = key.indexOf('/');
+    return protectedKeyspaces.contains(slash < 0 ? key : key.substring(0, slash));
+  }
+
+  /// Whether a listing of this prefix could show a protected key.
+  public boolean reachesProtected(String prefix) {
+    return prefix.indexOf('/') >= 0
+        ? isProtected(prefix)
+        : protectedKeyspaces.stream().anyMatch(keyspace -> keyspace.startsWith(prefix));
+  }
+}

@@ -1,0 +1,27 @@
+package dev.parley.kv.node;
+
+import io.quarkus.runtime.ApplicationLifecycleManager;
+import io.quarkus.runtime.Quarkus;
+import io.quarkus.runtime.annotations.QuarkusMain;
+import org.jspecify.annotations.Nullable;
+
+/// The process. What keeps it from starting is said in one line, and the exit code is 1.
+@QuarkusMain
+public final class Start {
+
+  private Start() {}
+
+  public static void main(String... arguments) {
+    Quarkus.run(null, Start::ended, arguments);
+  }
+
+  private static void ended(int code, @Nullable Throwable cause) {
+    for (Throwable at = cause; at != null; at = at.getCause()) {
+      if (at instanceof CannotStartException || at instanceof IllegalArgumentException) {
+        System.err.println("kv-node: " + at.getMessage());
+        break;
+      }
+    }
+    ApplicationLifecycleManager.getDefaultExitCodeHandler().accept(code, cause);
+  }
+}

@@ -1,0 +1,284 @@
+package dev.parley.kv.node.http;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import dev.parley.kv.core.Answer;
+import dev.parley.kv.core.Key;
+import dev.parley.kv.core.Mutation;
+import dev.parley.kv.core.Precondition;
+import dev.parley.kv.node.NodeHost;
+import dev.parley.kv.node.Settings;
+import io.vertx.core.Context;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerResponse;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.UUID;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// The store's own API: `/v1/kv` and what lies under it.
+@ApplicationScoped
+class KvRoutes {
+
+  static final int MAX_VALUE = 1 << 20;
+
+  private static final String KEYS = "/v1/kv/";
+  private static final int MAX_LIMIT = 1000;
+  private static final int DEFAULT_LIMIT = 100;
+  private static final JsonFactory JSON = new JsonFactory();
+
+  private final Settings settings;
+  private final NodeHost host;
+
+  KvRoutes(Settings settings, NodeHost host) {
+    this.settings = settings;
+    this.host = host;
+  }
+
+  void routes(@Observes Router router) {
+    router.route().order(-100).handler(KvRoutes::identify);
+    router.get("/v1/kv").order(-10).handler(guarded(this::list));
+    router.get("/v1/kv/*").order(-10).handler(guarded(this::get));
+    router.put("/v1/kv/*").order(-10).handler(guarded(this::put));
+    router.delete("/v1/kv/*").order(-10).handler(guarded(this::delete));
+  }
+
+  /// Gives every request the id it came with, if that is sane, or a new one.
+  private static void identify(RoutingContext context) {
+    String id = context.request().getHeader("X-Request-Id");
+    if (id == null || !id.matches("[A-Za-z0-9._-]{1,64}")) {
+      id = UUID.randomUUID().toString();
+    }
+    context.response().putHeader("X-Request-Id", id);
+    context.next();
+  }
+
+  /// Turns a request that cannot be understood into its problem.
+  static io.vertx.core.Handler<RoutingContext> guarded(Consumer<RoutingContext> handler) {
+    return context -> guard(context, () -> handler.accept(context));
+  }
+
+  static void guard(RoutingContext context, Runnable handler) {
+    try {
+      handler.run();
+    } catch (Requests.BadRequestException e) {
+      context.request().resume();
+      e.problem().answer(context, e.getMessage());
+    }
+  }
+
+  /// Brings an answer from the core's event loop back to the request's.
+  static Consumer<Answer> back(RoutingContext context, Consumer<Answer> then) {
+    Context loop = Vertx.currentContext();
+    return answer ->
+        loop.runOnContext(
+            _ -> {
+              HttpServerResponse response = context.response();
+              if (!response.ended() && !response.closed()) {
+                then.accept(answer);
+              }
+            });
+  }
+
+  private void get(RoutingContext context) {
+    Key key = Requests.key(context.request(), KEYS);
+    Requests.authorize(context, settings, key);
+    context.request().resume();
+    host.read(
+        key,
+        back(
+            context,
+            answer -> {
+              switch (answer) {
+                case Answer.Found(var version, var body) ->
+                    context
+                        .response()
+                        .putHeader("ETag", tag(version))
+                        .putHeader("Content-Type", "application/octet-stream")
+                        .putHeader("X-Content-Type-Options", "nosniff")
+                        .putHeader("Cache-Control", "no-store")
+                        .end(Buffer.buffer(body));
+                case Answer.Absent() -> Problem.NOT_FOUND.answer(context, null);
+                default -> failed(context, answer);
+              }
+            }));
+  }
+
+  private void put(RoutingContext context) {
+    Key key = Requests.key(context.request(), KEYS);
+    Requests.authorize(context, settings, key);
+    Mutation empty = mutation(context, key, null);
+    Bodies.read(
+        context,
+        MAX_VALUE,
+        body ->
+            host.write(
+                key,
+                new Mutation(empty.op(), empty.condition(), body, empty.base()),
+                back(
+                    context,
+                    answer -> {
+                      if (answer instanceof Answer.Applied(var version, var existed)) {
+                        context
+                            .response()
+                            .setStatusCode(existed ? 200 : 201)
+                            .putHeader("ETag", tag(version))
+                            .end();
+                      } else {
+                        failed(context, answer);
+                      }
+                    })));
+  }
+
+  private void delete(RoutingContext context) {
+    Key key = Requests.key(context.request(), KEYS);
+    Requests.authorize(context, settings, key);
+    Mutation mutation = mutation(context, key, null);
+    context.request().resume();
+    host.write(
+        key,
+        mutation,
+        back(
+            context,
+            answer -> {
+              switch (answer) {
+                case Answer.Applied(var version, _) ->
+                    context.response().setStatusCode(204).putHeader("ETag", tag(version)).end();
+                case Answer.Missing() -> Problem.NOT_FOUND.answer(context, null);
+                default -> failed(context, answer);
+              }
+            }));
+  }
+
+  /// A retry may come to a node that never saw the operation. The version its condition names was
+  /// read before it was first sent, which makes it the base, unless this is said to be the first
+  /// attempt.
+  private static Mutation mutation(RoutingContext context, Key key, byte @Nullable [] body) {
+    String idempotencyKey = context.request().getHeader("Idempotency-Key");
+    Precondition condition = Requests.condition(context.request());
+    boolean first =
+        idempotencyKey == null || "1".equals(context.request().getHeader("Parley-Attempt"));
+    long base =
+        !first && condition instanceof Precondition.At(var version) && version > 0
+            ? version
+            : Mutation.NO_BASE;
+    return new Mutation(Requests.operation(idempotencyKey, key), condition, body, base);
+  }
+
+  private void list(RoutingContext context) {
+    if (context.request().path().endsWith("/")) {
+      throw new Requests.BadRequestException(Problem.BAD_KEY, "the key is empty");
+    }
+    var parameters = context.queryParams();
+    byte[] prefix =
+        (parameters.contains("prefix") ? parameters.get("prefix") : "")
+            .getBytes(StandardCharsets.UTF_8);
+    if (prefix.length > Key.MAX_BYTES) {
+      throw new Requests.BadRequestException(Problem.BAD_KEY, "the prefix is too long");
+    }
+    Key after =
+        parameters.contains("after") && !parameters.get("after").isEmpty()
+            ? Requests.key(parameters.get("after").getBytes(StandardCharsets.UTF_8))
+            : null;
+    int limit = limit(parameters.get("limit"));
+    if (settings.reachesProtected(new String(prefix, StandardCharsets.UTF_8))) {
+      Requests.requireToken(context, settings);
+    }
+    context.request().resume();
+    host.scan(
+        prefix,
+        after,
+        limit,
+        back(
+            context,
+            answer -> {
+              if (answer instanceof Answer.Page page) {
+                context
+                    .response()
+                    .putHeader("Content-Type", "application/json")
+                    .putHeader("Cache-Control", "no-store")
+                    .end(Buffer.buffer(encode(page)));
+              } else {
+                failed(context, answer);
+              }
+            }));
+  }
+
+  private static int limit(@Nullable String text) {
+    if (text == null) {
+      return DEFAULT_LIMIT;
+    }
+    if (text.matches("[0-9]{1,4}")) {
+      int limit = Integer.parseInt(text);
+      if (limit >= 1 && limit <= MAX_LIMIT) {
+        return limit;
+      }
+    }
+    throw new Requests.BadRequestException(Problem.BAD_REQUEST, "limit must be 1 to " + MAX_LIMIT);
+  }
+
+  private static byte[] encode(Answer.Page page) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (JsonGenerator json = JSON.createGenerator(out)) {
+      json.writeStartObject();
+      json.writeArrayFieldStart("entries");
+      for (Answer.Row row : page.rows()) {
+        json.writeStartObject();
+        json.writeStringField("key", row.key().toString());
+        json.writeStringField("version", Long.toString(row.version()));
+        try {
+          json.writeStringField("value", Requests.text(row.body()));
+        } catch (CharacterCodingException e) {
+          json.writeBinaryField("value_base64", row.body());
+        }
+        json.writeEndObject();
+      }
+      json.writeEndArray();
+      Key next = page.next();
+      if (next == null) {
+        json.writeNullField("next");
+      } else {
+        json.writeStringField("next", next.toString());
+      }
+      json.writeEndObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return out.toByteArray();
+  }
+
+  static String tag(long version) {
+    return "\"" + version + "\"";
+  }
+
+  /// Every answer that is not the one hoped for, mapped in one place.
+  static void failed(RoutingContext context, Answer answer) {
+    switch (answer) {
+      case Answer.Conflict(var current) -> {
+        if (current != 0) {
+          context.response().putHeader("ETag", tag(current));
+        }
+        Problem.CONFLICT.answer(
+            context, current == 0 ? "the key does not exist" : "the key is at another version");
+      }
+      case Answer.NotApplied(var reason) -> Problem.NOT_APPLIED.answer(context, reason);
+      case Answer.Unknown(var reason) -> Problem.UNKNOWN.answer(context, reason);
+      case Answer.Forgotten() ->
+          Problem.FORGOTTEN.answer(
+              context, "the operation is older than what the key remembers of its history");
+      case Answer.NoRoom() -> Problem.NO_ROOM.answer(context, "a majority of the nodes is full");
+      case Answer.Unavailable(var reason) -> Problem.NO_QUORUM.answer(context, reason);
+      case Answer.Applied _, Answer.Missing _, Answer.Found _, Answer.Absent _, Answer.Page _ ->
+          throw new IllegalStateException("not a failure: " + answer.getClass());
+    }
+  }
+}

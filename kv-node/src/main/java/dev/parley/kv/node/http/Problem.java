@@ -1,0 +1,54 @@
+package dev.parley.kv.node.http;
+
+import io.vertx.core.json.JsonObject;
+import io.vertx.ext.web.RoutingContext;
+import org.jspecify.annotations.Nullable;
+
+/// Every way a request can fail, as `application/problem+json` with a type that never changes.
+public enum Problem {
+  BAD_REQUEST(400, "bad-request", "The request is not valid"),
+  BAD_KEY(400, "bad-key", "The key is not valid"),
+  BAD_CONDITION(400, "bad-condition", "The condition is not valid"),
+  UNAUTHORIZED(401, "unauthorized", "The service token is needed"),
+  NOT_FOUND(404, "not-found", "There is no such key"),
+  WRONG_CLUSTER(409, "wrong-cluster", "Not a peer of this cluster"),
+  FORGOTTEN(409, "outcome-unknown", "Whether the write was applied is not known"),
+  CONFLICT(412, "condition-failed", "The condition does not hold"),
+  TOO_LARGE(413, "too-large", "The body is too large"),
+  WRONG_TYPE(415, "unsupported-media-type", "The content type is not supported"),
+  NO_QUORUM(503, "no-quorum", "No majority of the nodes answers"),
+  NOT_APPLIED(503, "not-applied", "The write was certainly not applied"),
+  UNKNOWN(503, "outcome-unknown", "Whether the write was applied is not known"),
+  NO_ROOM(507, "no-room", "There is no room for new values");
+
+  private final int status;
+  private final String type;
+  private final String title;
+
+  Problem(int status, String type, String title) {
+    this.status = status;
+    this.type = "/problems/kv/" + type;
+    this.title = title;
+  }
+
+  public void answer(RoutingContext context, @Nullable String detail) {
+    var response = context.response();
+    if (response.ended() || response.closed()) {
+      return;
+    }
+    if (status == 503) {
+      response.putHeader("Retry-After", "1");
+    }
+    if (status == 401) {
+      response.putHeader("WWW-Authenticate", "Bearer");
+    }
+    JsonObject body = new JsonObject().put("type", type).put("title", title).put("status", status);
+    if (detail != null) {
+      body.put("detail", detail);
+    }
+    response
+        .setStatusCode(status)
+        .putHeader("Content-Type", "application/problem+json")
+        .end(body.toBuffer());
+  }
+}

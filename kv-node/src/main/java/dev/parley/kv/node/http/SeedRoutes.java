@@ -1,0 +1,207 @@
+package dev.parley.kv.node.http;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import dev.parley.kv.core.Answer;
+import dev.parley.kv.core.Key;
+import dev.parley.kv.core.Mutation;
+import dev.parley.kv.core.Precondition;
+import dev.parley.kv.node.NodeHost;
+import dev.parley.kv.node.Settings;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.json.Json;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/// The small API the project began with: one pair in, one pair out, at the root.
+@ApplicationScoped
+class SeedRoutes {
+
+  private static final JsonFactory JSON =
+      JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+
+  private record Pair(String key, String value) {}
+
+  private final Settings settings;
+  private final NodeHost host;
+
+  SeedRoutes(Settings settings, NodeHost host) {
+    this.settings = settings;
+    this.host = host;
+  }
+
+  void routes(@Observes Router router) {
+    router.post("/").order(-5).handler(KvRoutes.guarded(this::post));
+    router.getWithRegex("/[^/]+").order(-5).handler(KvRoutes.guarded(this::get));
+    router.deleteWithRegex("/[^/]+").order(-5).handler(KvRoutes.guarded(this::delete));
+  }
+
+  private Key key(RoutingContext context) {
+    Key key = Requests.key(context.request(), "/");
+    refuseSlash(key);
+    Requests.authorize(context, settings, key);
+    return key;
+  }
+
+  private static void refuseSlash(Key key) {
+    for (byte b : key.utf8()) {
+      if (b == '/') {
+        throw new Requests.BadRequestException(
+            Problem.BAD_KEY, "keys with a slash live under /v1/kv/");
+      }
+    }
+  }
+
+  private void post(RoutingContext context) {
+    String type = context.request().getHeader("Content-Type");
+    if (type == null
+        || !type.strip().toLowerCase(java.util.Locale.ROOT).startsWith("application/json")) {
+      throw new Requests.BadRequestException(
+          Problem.WRONG_TYPE, "the body must be application/json");
+    }
+    Bodies.read(
+        context,
+        KvRoutes.MAX_VALUE + 4096,
+        bytes -> KvRoutes.guard(context, () -> store(context, bytes)));
+  }
+
+  private void store(RoutingContext context, byte[] bytes) {
+    Pair pair = pair(bytes);
+    Key key = Requests.key(pair.key().getBytes(StandardCharsets.UTF_8));
+    refuseSlash(key);
+    Requests.authorize(context, settings, key);
+    byte[] value = pair.value().getBytes(StandardCharsets.UTF_8);
+    if (value.length > KvRoutes.MAX_VALUE) {
+      throw new Requests.BadRequestException(
+          Problem.TOO_LARGE, "at most " + KvRoutes.MAX_VALUE + " bytes");
+    }
+    write(context, key, value, answer -> json(context, 200, "\"ok\""));
+  }
+
+  private void get(RoutingContext context) {
+    Key key = key(context);
+    context.request().resume();
+    host.read(
+        key,
+        KvRoutes.back(
+            context,
+            answer -> {
+              switch (answer) {
+                case Answer.Found(_, var body) ->
+                    json(
+                        context, 200, "{" + Json.encode(key.toString()) + ":" + asJson(body) + "}");
+                case Answer.Absent() -> json(context, 404, "{\"detail\":\"Not Found\"}");
+                default -> KvRoutes.failed(context, answer);
+              }
+            }));
+  }
+
+  private void delete(RoutingContext context) {
+    Key key = key(context);
+    context.request().resume();
+    write(
+        context,
+        key,
+        null,
+        answer -> json(context, 200, answer instanceof Answer.Applied ? "1" : "0"));
+  }
+
+  private void write(
+      RoutingContext context,
+      Key key,
+      byte @Nullable [] value,
+      java.util.function.Consumer<Answer> done) {
+    Mutation mutation =
+        new Mutation(
+            Requests.operation(context.request().getHeader("Idempotency-Key"), key),
+            new Precondition.Always(),
+            value,
+            Mutation.NO_BASE);
+    host.write(
+        key,
+        mutation,
+        KvRoutes.back(
+            context,
+            answer -> {
+              if (answer instanceof Answer.Applied || answer instanceof Answer.Missing) {
+                done.accept(answer);
+              } else {
+                KvRoutes.failed(context, answer);
+              }
+            }));
+  }
+
+  private static void json(RoutingContext context, int status, String body) {
+    context
+        .response()
+        .setStatusCode(status)
+        .putHeader("Content-Type", "application/json")
+        .end(Buffer.buffer(body));
+  }
+
+  /// The one pair of the body: its key, and its value exactly as it was written.
+  private static Pair pair(byte[] bytes) {
+    try {
+      String text = Requests.text(bytes);
+      try (JsonParser parser = JSON.createParser(text)) {
+        if (parser.nextToken() != JsonToken.START_OBJECT
+            || parser.nextToken() != JsonToken.FIELD_NAME) {
+          throw bad("the body must be a JSON object with exactly one pair");
+        }
+        String key = parser.currentName();
+        parser.nextToken();
+        int from = (int) parser.currentTokenLocation().getCharOffset();
+        finishValue(parser);
+        int to = (int) parser.currentLocation().getCharOffset();
+        if (parser.nextToken() != JsonToken.END_OBJECT) {
+          throw bad("the body must be a JSON object with exactly one pair");
+        }
+        if (parser.nextToken() != null) {
+          throw bad("there is something after the JSON object");
+        }
+        return new Pair(key, text.substring(from, to).strip());
+      }
+    } catch (CharacterCodingException e) {
+      throw bad("the body is not valid UTF-8");
+    } catch (IOException e) {
+      throw bad("the body is not valid JSON");
+    }
+  }
+
+  /// Reads to the very end of the value, lazily read strings included.
+  private static void finishValue(JsonParser parser) throws IOException {
+    if (parser.currentToken().isStructStart()) {
+      parser.skipChildren();
+    } else {
+      parser.getText();
+    }
+  }
+
+  private static Requests.BadRequestException bad(String detail) {
+    return new Requests.BadRequestException(Problem.BAD_REQUEST, detail);
+  }
+
+  /// A value stored through another API need not be JSON; it is shown as a string then.
+  private static String asJson(byte[] body) {
+    String text = new String(body, StandardCharsets.UTF_8);
+    try (JsonParser parser = JSON.createParser(text)) {
+      if (parser.nextToken() != null) {
+        finishValue(parser);
+        if (parser.nextToken() == null) {
+          return text;
+        }
+      }
+    } catch (IOException e) {
+      // Not JSON.
+    }
+    return Json.encode(text);
+  }
+}

@@ -1,0 +1,66 @@
+package dev.parley.kv.node.peer;
+
+import dev.parley.kv.core.wire.Batch;
+import dev.parley.kv.core.wire.MalformedBytesException;
+import dev.parley.kv.node.NodeHost;
+import dev.parley.kv.node.Settings;
+import dev.parley.kv.node.http.Bodies;
+import dev.parley.kv.node.http.Problem;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import org.jboss.logging.Logger;
+
+/// Where batches from peers arrive. Anything that is not from a member of this very cluster with
+/// the service token is refused before it reaches the core.
+@ApplicationScoped
+class PeerRoute {
+
+  static final String PATH = "/internal/peer";
+  static final String CONTENT_TYPE = "application/x-parley-peer";
+
+  private static final Logger LOG = Logger.getLogger(PeerRoute.class);
+
+  /// A batch is at most a mebibyte, or one message with one value or one page of rows.
+  private static final int MAX_BATCH = 8 << 20;
+
+  private final Settings settings;
+  private final NodeHost host;
+
+  PeerRoute(Settings settings, NodeHost host) {
+    this.settings = settings;
+    this.host = host;
+  }
+
+  void routes(@Observes Router router) {
+    router.post(PATH).order(-10).handler(this::receive);
+  }
+
+  private void receive(RoutingContext context) {
+    if (!settings.authorized(context.request().getHeader("Authorization"))) {
+      Problem.UNAUTHORIZED.answer(context, "the service token is missing or wrong");
+      return;
+    }
+    Bodies.read(context, MAX_BATCH, bytes -> accept(context, bytes));
+  }
+
+  private void accept(RoutingContext context, byte[] bytes) {
+    Batch batch;
+    try {
+      batch = Batch.decode(bytes);
+    } catch (MalformedBytesException e) {
+      Problem.BAD_REQUEST.answer(context, e.getMessage());
+      return;
+    }
+    if (!batch.cluster().equals(settings.cluster())
+        || !settings.members().ids().contains(batch.from())
+        || batch.from().equals(settings.self())) {
+      LOG.warnf("refused node %s of cluster %s", batch.from(), batch.cluster());
+      Problem.WRONG_CLUSTER.answer(context, "not a peer of this cluster");
+      return;
+    }
+    host.receive(batch);
+    context.response().setStatusCode(204).end();
+  }
+}

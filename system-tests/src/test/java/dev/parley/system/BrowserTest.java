@@ -1,0 +1,165 @@
+package dev.parley.system;
+
+import static com.microsoft.playwright.assertions.PlaywrightAssertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.microsoft.playwright.Browser;
+import com.microsoft.playwright.BrowserType;
+import com.microsoft.playwright.Locator;
+import com.microsoft.playwright.Page;
+import com.microsoft.playwright.Playwright;
+import com.microsoft.playwright.assertions.LocatorAssertions;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/// A user with a real browser.
+@WithCluster
+class BrowserTest {
+
+  private static final double PATIENCE_MS = 30_000;
+
+  private static Playwright playwright;
+  private static Browser browser;
+
+  private final Cluster cluster;
+  private final List<String> consoleErrors = new ArrayList<>();
+
+  BrowserTest(Cluster cluster) {
+    this.cluster = cluster;
+  }
+
+  @BeforeAll
+  static void launch() {
+    Optional<Path> chromium =
+        Stream.of("chromium", "chromium-browser", "google-chrome")
+            .flatMap(
+                name ->
+                    Stream.of(System.getenv("PATH").split(":"))
+                        .map(folder -> Path.of(folder, name)))
+            .filter(Files::isExecutable)
+            .findFirst();
+    assumeTrue(chromium.isPresent(), "no Chromium on this machine: browser tests skipped");
+    playwright =
+        Playwright.create(
+            new Playwright.CreateOptions().setEnv(Map.of("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")));
+    browser =
+        playwright
+            .chromium()
+            .launch(
+                new BrowserType.LaunchOptions()
+                    .setExecutablePath(chromium.get())
+                    .setArgs(
+                        List.of(
+                            "--no-sandbox",
+                            "--disable-gpu",
+                            "--disable-quic",
+                            "--no-first-run",
+                            "--disable-background-networking",
+                            "--disable-component-update",
+                            "--disable-sync")));
+  }
+
+  @AfterAll
+  static void quit() {
+    if (playwright != null) {
+      playwright.close();
+    }
+  }
+
+  @Test
+  void aUserPlaysTheIdiomChainAndSeesWhoAnswered() {
+    Page page = open("/");
+    page.fill("#composer", "成语接龙");
+    page.keyboard().press("Enter");
+    Locator answer = page.locator("article.message[data-role=assistant]").last();
+    awaitState(answer, "done");
+    assertThat(answer.locator(".message-body")).containsText("「");
+    assertThat(answer.locator(".served-by")).containsText("demo-backend-");
+    assertEquals(List.of(), consoleErrors);
+  }
+
+  @Test
+  void aReloadInTheMiddleOfAnAnswerLosesNothing() {
+    Page page = open("/");
+    page.fill("#composer", "count to 60");
+    page.click("#send");
+    Locator answer = page.locator("article.message[data-role=assistant]").last();
+    assertThat(answer.locator(".message-body"))
+        .containsText("7", new LocatorAssertions.ContainsTextOptions().setTimeout(PATIENCE_MS));
+    page.reload();
+    answer = page.locator("article.message[data-role=assistant]").last();
+    awaitState(answer, "done");
+    assertThat(answer.locator(".message-body")).containsText("60");
+    assertThat(answer.locator(".message-body")).containsText("7");
+    assertEquals(List.of(), consoleErrors);
+  }
+
+  @Test
+  void aUserStopsAnAnswer() {
+    Page page = open("/");
+    page.fill("#composer", "count to 9000");
+    page.click("#send");
+    Locator answer = page.locator("article.message[data-role=assistant]").last();
+    assertThat(answer.locator(".message-body"))
+        .containsText("5", new LocatorAssertions.ContainsTextOptions().setTimeout(PATIENCE_MS));
+    page.click("#stop");
+    awaitState(answer, "stopped");
+    assertEquals(List.of(), consoleErrors);
+  }
+
+  @Test
+  void aUserAddsABackendAndDeletesIt() {
+    Page page = open("/backends");
+    assertThat(page.locator("tr[data-backend-name=demo-backend-1]")).isVisible();
+    page.click("#add-backend");
+    page.fill("[name=name]", "added-in-browser");
+    page.fill("[name=base_url]", cluster.url("demo-backend-3") + "/v1");
+    page.click("#save-backend");
+    Locator row = page.locator("tr[data-backend-name=added-in-browser]");
+    assertThat(row).isVisible();
+    row.locator("[data-action=delete]").click();
+    page.click("#confirm-ok");
+    assertThat(row).hasCount(0);
+    page.reload();
+    assertThat(page.locator("tr[data-backend-name=demo-backend-1]")).isVisible();
+    assertThat(row).hasCount(0);
+    assertEquals(List.of(), consoleErrors);
+  }
+
+  @Test
+  void theClusterPageSaysThatNothingIsAtRisk() {
+    Page page = open("/cluster");
+    assertThat(page.locator("body")).containsText("kv-2");
+    assertEquals(List.of(), consoleErrors);
+  }
+
+  private Page open(String path) {
+    Page page = browser.newContext(new Browser.NewContextOptions().setLocale("en-US")).newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    page.onConsoleMessage(
+        message -> {
+          if (message.type().equals("error")) {
+            consoleErrors.add(message.text());
+          }
+        });
+    page.navigate(cluster.url("frontend") + path);
+    return page;
+  }
+
+  private static void awaitState(Locator message, String state) {
+    assertThat(message)
+        .hasAttribute(
+            "data-state",
+            state,
+            new LocatorAssertions.HasAttributeOptions().setTimeout(PATIENCE_MS));
+  }
+}
