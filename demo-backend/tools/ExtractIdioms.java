@@ -10,11 +10,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// Makes idioms.tsv: the four-character words jieba's dictionary tags as idioms, with HanLP's
-/// readings. Run by extract-idioms.sh, by hand, when a source changes; not part of the build.
+/// Makes idioms.tsv: the four-character words of jieba's dictionary that it or HanLP's dictionary
+/// tags as idioms, with HanLP's readings. Run by extract-idioms.sh, by hand, when a source changes; not part of the build.
 ///
-/// A line is: idiom, frequency in jieba's corpus, reading, and `*` if HanLP's dictionary calls it an
-/// idiom as well (these are the ones the game plays first).
+/// A line is: idiom, frequency in jieba's corpus, reading, and `*` if HanLP's dictionary or the list
+/// of corrections calls it an idiom (these are the ones the game plays first).
 class ExtractIdioms {
   private static final int LENGTH = 4;
 
@@ -30,11 +30,14 @@ class ExtractIdioms {
     for (String line : Files.readAllLines(Path.of(args[0]))) {
       String[] columns = line.split(" ");
       String word = columns[0];
-      if (!columns[2].equals("i") || !word.matches("\\p{IsHan}{" + LENGTH + "}")) {
+      if (!word.matches("\\p{IsHan}{" + LENGTH + "}")) {
         continue;
       }
+      CoreDictionary.Attribute known = CoreDictionary.get(word);
+      boolean confirmed = known != null && known.toString().matches("(.* )?i .*");
       String correction = corrections.remove(word);
-      if ("-".equals(correction)) {
+      boolean idiom = columns[2].equals("i") || confirmed || correction != null;
+      if (!idiom || "-".equals(correction)) {
         continue;
       }
       String reading =
@@ -47,12 +50,11 @@ class ExtractIdioms {
         System.err.println("no reading, left out: " + word + " " + reading);
         continue;
       }
-      CoreDictionary.Attribute known = CoreDictionary.get(word);
-      boolean confirmed = known != null && known.toString().matches("(.* )?i .*");
-      lines.add(word + "\t" + columns[1] + "\t" + reading + "\t" + (confirmed ? "*" : ""));
+      boolean familiar = confirmed || !columns[2].equals("i");
+      lines.add(word + "\t" + columns[1] + "\t" + reading + "\t" + (familiar ? "*" : ""));
     }
     if (!corrections.isEmpty()) {
-      throw new IllegalStateException("corrections of words jieba does not have: " + corrections);
+      throw new IllegalStateException("corrections without a word of jieba: " + corrections);
     }
     lines.sort(null);
     var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);

@@ -48,7 +48,8 @@ public interface DemoConfig {
   @WithDefault("0")
   long seed();
 
-  /// Bytes of the largest request body it accepts; a small heap may allow less.
+  /// Bytes of the largest request body it accepts. All bodies being read together may take a
+  /// sixteenth of the heap, so that a small heap accepts less.
   @WithDefault("33554432")
   int maxBodyBytes();
 }

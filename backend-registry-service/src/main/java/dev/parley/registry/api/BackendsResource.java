@@ -10,6 +10,7 @@ import dev.parley.registry.fleet.BackendStatus;
 import dev.parley.registry.fleet.Fleet;
 import dev.parley.registry.fleet.StoredBackend;
 import dev.parley.registry.probe.BackendTrial;
+import dev.parley.registry.probe.TrialReport;
 import dev.parley.registry.store.BackendStore;
 import dev.parley.registry.store.Change;
 import dev.parley.registry.store.VersionMatch;
@@ -35,6 +36,10 @@ import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.function.BiFunction;
 import org.eclipse.microprofile.openapi.annotations.Operation;
+import org.eclipse.microprofile.openapi.annotations.media.Content;
+import org.eclipse.microprofile.openapi.annotations.media.Schema;
+import org.eclipse.microprofile.openapi.annotations.parameters.RequestBody;
+import org.eclipse.microprofile.openapi.annotations.responses.APIResponseSchema;
 import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 import org.jspecify.annotations.Nullable;
 
@@ -71,6 +76,7 @@ final class BackendsResource {
 
   @GET
   @Operation(summary = "All backends, each with what is known about it now")
+  @APIResponseSchema(BackendList.class)
   public Response list() {
     if (!store.loaded()) {
       return Problem.notLoaded();
@@ -81,8 +87,15 @@ final class BackendsResource {
 
   @POST
   @Operation(summary = "Add a backend")
-  public Response create(byte[] body) {
-    return switch (BackendDraft.create(RequestBody.read(body), settings.allowed())) {
+  @APIResponseSchema(value = BackendRow.class, responseCode = "201")
+  public Response create(
+      @RequestBody(
+              content =
+                  @Content(
+                      mediaType = MediaType.APPLICATION_JSON,
+                      schema = @Schema(implementation = BackendDocument.class)))
+          byte[] body) {
+    return switch (BackendDraft.create(JsonObjectBody.read(body), settings.allowed())) {
       case Checked.Invalid<BackendDraft>(var violations) -> Problem.invalid(violations);
       case Checked.Valid<BackendDraft>(var draft) -> answer(store.create(draft), 201);
     };
@@ -91,6 +104,7 @@ final class BackendsResource {
   @GET
   @Path("/{id}")
   @Operation(summary = "One backend")
+  @APIResponseSchema(BackendRow.class)
   public Response get(@PathParam("id") String id) {
     if (!store.loaded()) {
       return Problem.notLoaded();
@@ -101,11 +115,17 @@ final class BackendsResource {
   @PUT
   @Path("/{id}")
   @Operation(summary = "Describe a backend anew; api_key absent keeps the key, null removes it")
+  @APIResponseSchema(BackendRow.class)
   public Response replace(
       @PathParam("id") String id,
       @HeaderParam(HttpHeaders.IF_MATCH) @Nullable String ifMatch,
-      byte[] body) {
-    Map<String, Object> json = RequestBody.read(body);
+      @RequestBody(
+              content =
+                  @Content(
+                      mediaType = MediaType.APPLICATION_JSON,
+                      schema = @Schema(implementation = BackendDocument.class)))
+          byte[] body) {
+    Map<String, Object> json = JsonObjectBody.read(body);
     return answer(
         store.replace(
             id,
@@ -125,6 +145,7 @@ final class BackendsResource {
   @POST
   @Path("/{id}/drain")
   @Operation(summary = "Give it no new requests; those it has are finished")
+  @APIResponseSchema(BackendRow.class)
   public Response drain(
       @PathParam("id") String id, @HeaderParam(HttpHeaders.IF_MATCH) @Nullable String ifMatch) {
     return edit(id, ifMatch, Backend::drained);
@@ -133,6 +154,7 @@ final class BackendsResource {
   @POST
   @Path("/{id}/enable")
   @Operation(summary = "Put it into service; ends a draining")
+  @APIResponseSchema(BackendRow.class)
   public Response enable(
       @PathParam("id") String id, @HeaderParam(HttpHeaders.IF_MATCH) @Nullable String ifMatch) {
     return edit(id, ifMatch, (backend, now) -> backend.withEnabled(true, now));
@@ -141,6 +163,7 @@ final class BackendsResource {
   @POST
   @Path("/{id}/disable")
   @Operation(summary = "Take it out of service; it is not even probed")
+  @APIResponseSchema(BackendRow.class)
   public Response disable(
       @PathParam("id") String id, @HeaderParam(HttpHeaders.IF_MATCH) @Nullable String ifMatch) {
     return edit(id, ifMatch, (backend, now) -> backend.withEnabled(false, now));
@@ -149,6 +172,7 @@ final class BackendsResource {
   @POST
   @Path("/{id}/test")
   @Operation(summary = "Try it out now")
+  @APIResponseSchema(TrialReport.class)
   public Response test(@PathParam("id") String id) {
     if (!store.loaded()) {
       return Problem.notLoaded();
@@ -163,8 +187,15 @@ final class BackendsResource {
   @POST
   @Path("/test")
   @Operation(summary = "Try out a backend that is not saved")
-  public Response testUnsaved(byte[] body) {
-    Map<String, Object> json = RequestBody.read(body);
+  @APIResponseSchema(TrialReport.class)
+  public Response testUnsaved(
+      @RequestBody(
+              content =
+                  @Content(
+                      mediaType = MediaType.APPLICATION_JSON,
+                      schema = @Schema(implementation = BackendDocument.class)))
+          byte[] body) {
+    Map<String, Object> json = JsonObjectBody.read(body);
     return switch (BackendDraft.trial(json, settings.allowed())) {
       case Checked.Invalid<BackendDraft>(var violations) -> Problem.invalid(violations);
       case Checked.Valid<BackendDraft>(var draft) ->
@@ -241,7 +272,9 @@ final class BackendsResource {
             .header(HttpHeaders.CACHE_CONTROL, "no-cache")
             .entity(BackendRow.of(status));
     return code == 201
-        ? builder.location(URI.create("/api/backends/" + status.stored().backend().id())).build()
+        ? builder
+            .header(HttpHeaders.LOCATION, "/api/backends/" + status.stored().backend().id())
+            .build()
         : builder.build();
   }
 

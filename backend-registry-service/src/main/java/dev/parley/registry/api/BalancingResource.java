@@ -22,6 +22,10 @@ import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
 import java.util.List;
 import org.eclipse.microprofile.openapi.annotations.Operation;
+import org.eclipse.microprofile.openapi.annotations.media.Content;
+import org.eclipse.microprofile.openapi.annotations.media.Schema;
+import org.eclipse.microprofile.openapi.annotations.parameters.RequestBody;
+import org.eclipse.microprofile.openapi.annotations.responses.APIResponseSchema;
 import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 import org.jspecify.annotations.Nullable;
 
@@ -66,8 +70,15 @@ final class BalancingResource {
   @POST
   @Path("/selections")
   @Operation(summary = "The backends to try for a request, in order")
-  public Response select(byte[] body) {
-    var read = SelectionForm.read(RequestBody.optional(body), fleet.policyNames());
+  @APIResponseSchema(SelectionRow.class)
+  public Response select(
+      @RequestBody(
+              content =
+                  @Content(
+                      mediaType = MediaType.APPLICATION_JSON,
+                      schema = @Schema(implementation = SelectionDocument.class)))
+          byte[] body) {
+    var read = SelectionForm.read(JsonObjectBody.optional(body), fleet.policyNames());
     if (!store.loaded()) {
       return Problem.notLoaded();
     }
@@ -85,8 +96,14 @@ final class BalancingResource {
   @Path("/outcomes")
   @ServiceOnly
   @Operation(summary = "A replica's report; the same (replica, seq) again changes nothing")
-  public Response report(byte[] body) {
-    return switch (OutcomeForm.read(RequestBody.read(body))) {
+  public Response report(
+      @RequestBody(
+              content =
+                  @Content(
+                      mediaType = MediaType.APPLICATION_JSON,
+                      schema = @Schema(implementation = OutcomeDocument.class)))
+          byte[] body) {
+    return switch (OutcomeForm.read(JsonObjectBody.read(body))) {
       case Checked.Invalid<OutcomeReport>(var violations) -> Problem.invalid(violations);
       case Checked.Valid<OutcomeReport>(var report) -> {
         if (fleet.report(report)) {
@@ -100,6 +117,7 @@ final class BalancingResource {
   @GET
   @Path("/models")
   @Operation(summary = "All models and the backends that serve them")
+  @APIResponseSchema(ModelList.class)
   public Response models() {
     if (!store.loaded()) {
       return Problem.notLoaded();
@@ -111,6 +129,7 @@ final class BalancingResource {
   @GET
   @Path("/capacity")
   @Operation(summary = "How much is in flight and how much fits")
+  @APIResponseSchema(Capacity.class)
   public Response capacity() {
     if (!store.loaded()) {
       return Problem.notLoaded();

@@ -12,7 +12,7 @@ final class Problems {
   private static final Logger LOG = Logger.getLogger(Problems.class);
 
   @ServerExceptionMapper
-  Response malformed(RequestBody.MalformedException e) {
+  Response malformed(JsonObjectBody.MalformedException e) {
     return Problem.malformed(String.valueOf(e.getMessage()));
   }
 

@@ -25,8 +25,7 @@ final class ServiceTokenFilter implements ContainerRequestFilter {
 
   @Override
   public void filter(ContainerRequestContext request) {
-    byte[] expected =
-        ("Bearer " + settings.get().serviceToken()).getBytes(StandardCharsets.UTF_8);
+    byte[] expected = ("Bearer " + settings.get().serviceToken()).getBytes(StandardCharsets.UTF_8);
     String given = request.getHeaderString(HttpHeaders.AUTHORIZATION);
     byte[] bytes = (given == null ? "" : given).getBytes(StandardCharsets.UTF_8);
     if (!MessageDigest.isEqual(expected, bytes)) {

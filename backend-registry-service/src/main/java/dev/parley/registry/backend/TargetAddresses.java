@@ -4,6 +4,7 @@ import java.net.InetAddress;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /// Which network addresses a backend may have. Link-local and cloud metadata addresses never:
 /// what listens there gives out credentials. Private ones by setting, since a model server on the
@@ -28,6 +29,9 @@ public final class TargetAddresses {
           InetAddress.ofLiteral("100.100.100.200"),
           InetAddress.ofLiteral("192.0.0.192"));
 
+  /// System libraries take a name that ends in such a number for an address.
+  private static final Pattern ODD_NUMBER = Pattern.compile("0x[0-9a-f]*");
+
   private static final byte[] NAT64 = {0, 0x64, (byte) 0xff, (byte) 0x9b, 0, 0, 0, 0, 0, 0, 0, 0};
 
   private final boolean allowPrivate;
@@ -44,6 +48,10 @@ public final class TargetAddresses {
       host = host.substring(0, host.length() - 1);
     }
     if (host.isEmpty() || METADATA_NAMES.contains(host)) {
+      return false;
+    }
+    String lastLabel = host.substring(host.lastIndexOf('.') + 1);
+    if (ODD_NUMBER.matcher(lastLabel).matches()) {
       return false;
     }
     boolean bracketed = host.startsWith("[") && host.endsWith("]");

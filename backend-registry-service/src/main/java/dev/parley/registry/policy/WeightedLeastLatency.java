@@ -44,13 +44,18 @@ public final class WeightedLeastLatency implements Policy {
         ties++;
       }
       Scored next = remaining.remove(ties == 1 ? 0 : random.nextInt(ties));
-      order.add(new Choice(next.candidate, reason(next.score, ties)));
+      order.add(new Choice(next.candidate, reason(next, ties)));
     }
     return order;
   }
 
-  private static String reason(double score, int ties) {
-    String text = String.format(Locale.ROOT, "expected cost %.0f ms", score);
+  private static String reason(Scored chosen, int ties) {
+    String text = String.format(Locale.ROOT, "expected cost %.0f ms", chosen.score);
+    if (chosen.candidate.slowStart() < 1) {
+      text +=
+          String.format(
+              Locale.ROOT, ", still in slow start at %.0f %%", 100 * chosen.candidate.slowStart());
+    }
     return ties == 1 ? text : text + ", chosen at random among " + ties + " within 5 %";
   }
 }

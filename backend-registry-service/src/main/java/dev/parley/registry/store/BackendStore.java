@@ -24,6 +24,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BiFunction;
@@ -75,6 +77,7 @@ public final class BackendStore {
   /// `changing`, but for a harmless early look.
   private volatile long changes;
 
+  private final Set<String> warned = ConcurrentHashMap.newKeySet();
   private volatile boolean loaded;
   private volatile boolean reachable;
   private boolean seededKnown;
@@ -311,7 +314,7 @@ public final class BackendStore {
           rows.add(new StoredBackend(backend, entry.version()));
         }
       } catch (BackendCodec.UnreadableException e) {
-        LOG.warning("passing over " + entry.key() + ", which cannot be read: " + e.getMessage());
+        warnOnce(entry, e);
       }
     }
     return rows;
@@ -322,8 +325,15 @@ public final class BackendStore {
       try {
         fleet.recall(BackendCodec.readContinuation(entry.value()));
       } catch (BackendCodec.UnreadableException e) {
-        LOG.warning("passing over " + entry.key() + ", which cannot be read: " + e.getMessage());
+        warnOnce(entry, e);
       }
+    }
+  }
+
+  /// The row is read every few seconds; saying it once is enough.
+  private void warnOnce(Entry entry, BackendCodec.UnreadableException e) {
+    if (warned.size() < PAGE && warned.add(entry.key() + "@" + entry.version())) {
+      LOG.warning("passing over " + entry.key() + ", which cannot be read: " + e.getMessage());
     }
   }
 

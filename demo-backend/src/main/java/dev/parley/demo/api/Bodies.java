@@ -13,8 +13,9 @@ import java.util.function.Consumer;
 // hold.
 @ApplicationScoped
 class Bodies {
-  /// A body is held as bytes, then as parsed text, beside everything else.
-  private static final int SHARE_OF_HEAP = 8;
+  /// A body is held as bytes, and while it is parsed up to five times more as text; the dictionary
+  /// and the server itself need some 25 MB.
+  private static final int SHARE_OF_HEAP = 16;
 
   private final long limit;
   private final long budget;

@@ -158,7 +158,9 @@ class Completions {
                             .onComplete(
                                 done -> {
                                   release.run();
-                                  exchange.resume(() -> answer(exchange, done.result(), struck));
+                                  Prepared prepared =
+                                      done.succeeded() ? done.result() : failed(done.cause());
+                                  exchange.resume(() -> answer(exchange, prepared, struck));
                                 });
                       }
                     }));
@@ -176,12 +178,16 @@ class Completions {
     } catch (ChatRequest.Refused e) {
       return new Prepared(null, null, e.error());
     } catch (IOException | RuntimeException e) {
-      LOG.error("a request could not be answered", e);
-      return new Prepared(
-          null,
-          null,
-          new ApiError(500, "The answer could not be made.", "server_error", null, null, -1));
+      return failed(e);
     }
+  }
+
+  private static Prepared failed(Throwable cause) {
+    LOG.error("a request could not be answered", cause);
+    return new Prepared(
+        null,
+        null,
+        new ApiError(500, "The answer could not be made.", "server_error", null, null, -1));
   }
 
   private void answer(Exchange exchange, Prepared prepared, RequestFaults struck) {

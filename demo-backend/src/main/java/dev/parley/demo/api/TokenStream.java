@@ -2,6 +2,7 @@ package dev.parley.demo.api;
 
 import dev.parley.demo.reply.Completion;
 import dev.parley.demo.reply.Tokens;
+import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
 
 /// One answer on its way, token by token, each when it is due: a timer, no thread, and no faster
@@ -27,6 +28,7 @@ final class TokenStream {
   private int sent;
   private int at;
   private boolean malformed;
+  private Future<Void> lastWrite = Future.succeededFuture();
 
   TokenStream(Exchange exchange, Chunks chunks, Completion completion, Pace pace, Script script) {
     this.exchange = exchange;
@@ -38,7 +40,7 @@ final class TokenStream {
 
   void begin() {
     exchange.beginEvents();
-    exchange.response().write(chunks.role());
+    lastWrite = exchange.response().write(chunks.role());
     waitForNext();
   }
 
@@ -51,8 +53,7 @@ final class TokenStream {
     String text = completion.text();
     for (int burst = 0; burst < BURST; burst++) {
       if (sent == script.cutAfter()) {
-        exchange.response().write(Buffer.buffer(": \n\n"));
-        exchange.after(BEFORE_RESET_MS, exchange::reset);
+        lastWrite.onComplete(_ -> exchange.after(BEFORE_RESET_MS, exchange::reset));
         return;
       }
       if (sent == script.stallAfter()) {
@@ -70,7 +71,7 @@ final class TokenStream {
         break;
       }
       int end = Tokens.end(text, at);
-      exchange.response().write(chunks.content(text.substring(at, end)));
+      lastWrite = exchange.response().write(chunks.content(text.substring(at, end)));
       at = end;
       sent++;
       exchange.sent(1);

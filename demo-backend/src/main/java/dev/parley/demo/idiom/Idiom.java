@@ -5,7 +5,7 @@ package dev.parley.demo.idiom;
 /// @param text its characters
 /// @param frequency how often it occurs in the corpus behind jieba's dictionary
 /// @param reading its pinyin with tone marks, one syllable per character, separated by spaces
-/// @param familiar whether a second dictionary knows it as an idiom too: these are played first
+/// @param familiar whether people know it: these are played first
 public record Idiom(String text, int frequency, String reading, boolean familiar) {
   /// Every idiom of the game has this many characters.
   public static final int LENGTH = 4;

@@ -15,10 +15,11 @@ final class Counting {
       Pattern.compile(
           "\\bcount\\b(?:\\s+(?:up|down))?(?:\\s+from)?(?:\\s+(\\d{1,9}))?"
               + "\\s+(?:up\\s+|down\\s+)?to\\s+(\\d{1,9})\\b");
+  private static final String NUMBER = "(\\d{1,9}|[零〇一二两三四五六七八九十百千万]{1,9})";
   private static final Pattern CHINESE =
-      Pattern.compile("(?:从\\s*(\\d{1,9})\\s*(?:开始)?\\s*)?数(?:数)?\\s*到\\s*(\\d{1,9})");
+      Pattern.compile("(?:从\\s*" + NUMBER + "\\s*(?:开始)?\\s*)?数(?:数)?\\s*到\\s*" + NUMBER);
   private static final Pattern CHINESE_COUNT_FIRST =
-      Pattern.compile("数(?:数)?[，,\\s]*从\\s*(\\d{1,9})\\s*(?:开始)?\\s*(?:数)?到\\s*(\\d{1,9})");
+      Pattern.compile("数(?:数)?[，,\\s]*从\\s*" + NUMBER + "\\s*(?:开始)?\\s*(?:数)?到\\s*" + NUMBER);
 
   private Counting() {}
 
@@ -28,8 +29,8 @@ final class Counting {
     for (Pattern pattern : new Pattern[] {ENGLISH, CHINESE_COUNT_FIRST, CHINESE}) {
       Matcher matcher = pattern.matcher(plain);
       if (matcher.find()) {
-        int from = matcher.group(1) == null ? 1 : Integer.parseInt(matcher.group(1));
-        return count(from, Integer.parseInt(matcher.group(2)), language);
+        int from = matcher.group(1) == null ? 1 : ChineseNumber.of(matcher.group(1));
+        return count(from, ChineseNumber.of(matcher.group(2)), language);
       }
     }
     return null;

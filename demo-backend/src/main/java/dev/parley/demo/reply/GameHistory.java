@@ -6,6 +6,8 @@ import dev.parley.demo.idiom.Idiom;
 import dev.parley.demo.idiom.Link;
 import dev.parley.demo.idiom.Pinyin;
 import dev.parley.demo.idiom.Verdict;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
@@ -151,7 +153,7 @@ final class GameHistory {
   private Event heard(String text) {
     String plain = Words.plain(text);
     boolean brief = text.length() <= SHORT;
-    if (Words.isBareIdiom(text) && game.dictionary().find(plain) != null) {
+    if (Words.isFourCharacters(text) && game.dictionary().find(plain) != null) {
       return phase == Phase.NONE ? start(plain, false) : moved(plain);
     }
     if (brief && RULES.matcher(plain).find()) {
@@ -237,8 +239,8 @@ final class GameHistory {
     return !(game.next(chain) instanceof Link.DeadEnd);
   }
 
-  /// The idiom a sentence plays: one that fits if there is one, else one that is real, else four
-  /// characters (or syllables of pinyin) standing alone.
+  /// The idiom a sentence plays: one that fits if there is one, else one that is real, else one
+  /// typed in pinyin, else four characters standing alone.
   private @Nullable String idiomIn(String text) {
     String known = knownIdiomIn(text);
     if (known != null) {
@@ -276,8 +278,8 @@ final class GameHistory {
     return found;
   }
 
-  /// The idiom somebody without a Chinese keyboard typed, tones or not; the syllables themselves if
-  /// there is no such idiom.
+  /// The idiom somebody without a Chinese keyboard typed, tones or not; what they typed if there is
+  /// no such idiom, and null if it is no pinyin at all.
   private @Nullable String typedPinyin(String text) {
     String plain = Words.plain(text).toLowerCase(Locale.ROOT);
     if (!TYPED_PINYIN.matcher(plain).matches()) {
@@ -287,15 +289,20 @@ final class GameHistory {
         Pinyin.withoutTones(
             plain.replaceAll("[1-5]", "").replaceAll("[ '-]+", " ").replace('v', 'ü'));
     String syllable = reading.substring(0, reading.indexOf(' '));
-    List<Idiom> meant =
-        game.dictionary().soundingLike(syllable).stream()
-            .filter(idiom -> Pinyin.withoutTones(idiom.reading()).equals(reading))
-            .toList();
-    return meant.stream()
-        .filter(idiom -> game.judge(chain, idiom.text()) instanceof Verdict.Accepted)
-        .findFirst()
-        .or(() -> meant.stream().findFirst())
+    return game.dictionary().soundingLike(syllable).stream()
+        .filter(idiom -> Pinyin.withoutTones(idiom.reading()).equals(reading))
+        .max(
+            Comparator.comparing(
+                    (Idiom idiom) -> game.judge(chain, idiom.text()) instanceof Verdict.Accepted)
+                .thenComparing(chain::has)
+                .thenComparing(Idiom::frequency)
+                .thenComparing(Idiom::text))
         .map(Idiom::text)
-        .orElse(null);
+        .orElse(isPinyin(reading) ? plain : null);
+  }
+
+  private boolean isPinyin(String reading) {
+    return Arrays.stream(reading.split(" "))
+        .noneMatch(syllable -> game.dictionary().soundingLike(syllable).isEmpty());
   }
 }

@@ -165,7 +165,7 @@ final class GameReply {
     String sameSound =
         game.next(chain) instanceof Link.SameSound(char character, String reading)
             ? say(
-                "没有（还没用过的）成语以“" + character + "”开头，我用同音字接（" + reading + "，声调不限）：",
+                "以“" + character + "”开头的成语没有了，我用同音字接（" + reading + "，声调不限）：",
                 "No unused idiom begins with "
                     + character
                     + ", so I follow its sound ("
@@ -201,6 +201,11 @@ final class GameReply {
             + ". Say \"new game\" for another round.");
   }
 
+  /// What is added to an answer that has nothing to do with the game while a game is on.
+  String aside(Chain chain) {
+    return say("（接龙还在继续，", "(Our game is still on. ") + wanted(chain) + say("）", ")");
+  }
+
   private String reminder(Chain chain) {
     return say("我们正在接龙。", "We are in the middle of the idiom chain. ")
         + wanted(chain)
@@ -208,18 +213,22 @@ final class GameReply {
   }
 
   private String again(Chain chain) {
-    return say("再试一次：", "Try again: ")
-        + wanted(chain)
+    return say("再试一次：", "")
+        + wanted(chain, "Try another idiom")
         + say("需要帮忙就说“提示”。", " Say \"hint\" if you like.");
   }
 
   private String wanted(Chain chain) {
+    return wanted(chain, "Your turn: an idiom");
+  }
+
+  private String wanted(Chain chain, String english) {
     return switch (game.next(chain)) {
-      case Link.Anything() -> say("请随便说一个成语。", "Any idiom will do.");
+      case Link.Anything() -> say("请随便说一个成语。", english + ", any you like.");
       case Link.SameCharacter(char character, String reading) ->
           say(
               "请接以“" + character + "”（" + reading + "）开头的成语。",
-              "Your turn: an idiom that begins with " + character + " (" + reading + ").");
+              english + " that begins with " + character + " (" + reading + ").");
       case Link.SameSound(char character, String reading) ->
           say(
               "没有（还没用过的）成语以“" + character + "”开头，这一步可以用同音字：第一个字读 " + reading + " 就行，声调不限。",

@@ -1,7 +1,9 @@
 package dev.parley.demo.reply;
 
-import dev.parley.demo.idiom.Idiom;
+import dev.parley.demo.idiom.IdiomDictionary;
 import java.util.List;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 
 /// The language to answer in: the user's.
 enum Language {
@@ -9,39 +11,45 @@ enum Language {
   ENGLISH;
 
   private static final int LOOK_AT = 2_000;
+  private static final Pattern HAN = Pattern.compile("\\p{IsHan}+");
+  private static final String NAME_OF_THE_GAME = "成语接龙";
 
-  /// The language of the newest user message that shows one. A bare idiom shows none: somebody who
-  /// plays in English types Chinese characters too. Neither does a message of digits or signs.
-  static Language of(List<Turn> turns) {
+  /// The language of the newest user message that shows one. Four characters alone show none, nor
+  /// does an idiom among English words: somebody who plays in English types Chinese characters too.
+  /// Digits and signs show none either.
+  static Language of(List<Turn> turns, IdiomDictionary dictionary) {
     for (Turn turn : turns.reversed()) {
       if (turn.role() != Turn.Role.USER) {
         continue;
       }
-      int han = 0;
-      int latin = 0;
-      String text = turn.text();
-      for (int i = 0; i < Math.min(text.length(), LOOK_AT); i++) {
-        char c = text.charAt(i);
-        if (Character.isIdeographic(c)) {
-          han++;
-        } else if (Character.isLetter(c)) {
-          latin++;
-        }
-      }
-      if (latin == 0 && (han == 0 || han == Idiom.LENGTH && Words.isBareIdiom(text))) {
+      String text =
+          turn.text().length() > LOOK_AT ? turn.text().substring(0, LOOK_AT) : turn.text();
+      int latin = (int) text.chars().filter(c -> Character.isLetter(c) && !isHan(c)).count();
+      int han =
+          HAN.matcher(text)
+              .results()
+              .map(MatchResult::group)
+              .filter(run -> latin == 0 || !isPartOfTheGame(run, dictionary))
+              .mapToInt(String::length)
+              .sum();
+      if (latin == 0 && (han == 0 || Words.isFourCharacters(text))) {
         continue;
       }
       // A Chinese character says about as much as a short word.
       return han * 3 >= latin ? CHINESE : ENGLISH;
     }
-    return turns.stream().anyMatch(turn -> hasHan(turn.text())) ? CHINESE : ENGLISH;
+    return turns.stream().anyMatch(turn -> HAN.matcher(turn.text()).find()) ? CHINESE : ENGLISH;
   }
 
   String say(String chinese, String english) {
     return this == CHINESE ? chinese : english;
   }
 
-  private static boolean hasHan(String text) {
-    return text.chars().limit(LOOK_AT).anyMatch(Character::isIdeographic);
+  private static boolean isPartOfTheGame(String run, IdiomDictionary dictionary) {
+    return run.equals(NAME_OF_THE_GAME) || dictionary.find(run) != null;
+  }
+
+  private static boolean isHan(int character) {
+    return Character.isIdeographic(character);
   }
 }

@@ -21,7 +21,7 @@ public final class Replies {
   /// The whole answer to the newest user message; messages after it are not looked at.
   public String answer(List<Turn> conversation, long requestSeed) {
     List<Turn> turns = upToTheNewestQuestion(conversation);
-    Language language = Language.of(turns);
+    Language language = Language.of(turns, game.dictionary());
     if (turns.isEmpty()) {
       return smallTalk.answer(List.of(Turn.user("hello")), language, Seed.of(turns, seed));
     }
@@ -30,8 +30,16 @@ public final class Replies {
     if (numbers != null) {
       return numbers;
     }
-    String played = new GameReply(game, language, random).answer(GameHistory.of(turns, game));
-    return played != null ? played : smallTalk.answer(turns, language, random);
+    GameHistory history = GameHistory.of(turns, game);
+    var gameReply = new GameReply(game, language, random);
+    String played = gameReply.answer(history);
+    if (played != null) {
+      return played;
+    }
+    String said = smallTalk.answer(turns, language, random);
+    return history.phase() == GameHistory.Phase.USER_TO_MOVE
+        ? said + "\n\n" + gameReply.aside(history.chain())
+        : said;
   }
 
   private static List<Turn> upToTheNewestQuestion(List<Turn> conversation) {

@@ -10,7 +10,6 @@ final class Words {
   static final int READ = 400;
 
   private static final Pattern AROUND = Pattern.compile("^[\\s\\p{P}\\p{S}]+|[\\s\\p{P}\\p{S}]+$");
-  private static final Pattern BETWEEN = Pattern.compile("[\\s\\p{P}\\p{S}]+");
 
   private Words() {}
 
@@ -21,13 +20,8 @@ final class Words {
   }
 
   /// Whether the message is four Chinese characters and nothing else.
-  static boolean isBareIdiom(String text) {
+  static boolean isFourCharacters(String text) {
     String bare = plain(text);
     return bare.length() == Idiom.LENGTH && bare.chars().allMatch(Character::isIdeographic);
-  }
-
-  /// The letters and digits alone.
-  static String squeezed(String plain) {
-    return BETWEEN.matcher(plain).replaceAll("");
   }
 }

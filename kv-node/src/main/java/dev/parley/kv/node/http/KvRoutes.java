@@ -175,6 +175,9 @@ class KvRoutes {
   }
 
   private void list(RoutingContext context) {
+    if (context.request().path().endsWith("/")) {
+      throw new Requests.BadRequestException(Problem.BAD_KEY, "the key is empty");
+    }
     var parameters = context.queryParams();
     byte[] prefix =
         (parameters.contains("prefix") ? parameters.get("prefix") : "")

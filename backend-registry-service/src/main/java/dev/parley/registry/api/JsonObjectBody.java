@@ -9,7 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /// Reads a body that must be one JSON object. What its fields mean is for the core to say.
-final class RequestBody {
+final class JsonObjectBody {
 
   private static final ObjectMapper JSON =
       JsonMapper.builder()
@@ -26,7 +26,7 @@ final class RequestBody {
     }
   }
 
-  private RequestBody() {}
+  private JsonObjectBody() {}
 
   /// The object, or an empty one for an empty body.
   static Map<String, Object> optional(byte[] body) {

@@ -1,0 +1,73 @@
+package dev.parley.frontend.edge;
+
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.json.JsonObject;
+import org.jspecify.annotations.Nullable;
+
+/// An error of the frontend itself, told as `application/problem+json`.
+///
+/// @param retryAfterSeconds value of Retry-After, or null for none
+record Problem(
+    int status, String type, String title, String detail, @Nullable Integer retryAfterSeconds) {
+
+  static final Problem NOT_FOUND =
+      new Problem(404, "not-found", "Not found", "There is nothing at this address.", null);
+  static final Problem FOREIGN_ORIGIN =
+      new Problem(
+          403,
+          "foreign-origin",
+          "Foreign origin",
+          "A page of another origin may not change anything here.",
+          null);
+  static final Problem UNKNOWN_HOST =
+      new Problem(
+          421,
+          "unknown-host",
+          "Unknown host name",
+          "This name is not configured; add it to parley.allowed-hosts (PARLEY_ALLOWED_HOSTS).",
+          null);
+  static final Problem TOO_LARGE =
+      new Problem(413, "too-large", "Body too large", "The request body is too large.", null);
+  static final Problem NOTHING_UP =
+      new Problem(
+          503,
+          "service-unavailable",
+          "Service unavailable",
+          "No replica of the service behind this address answers now. Nothing was changed.",
+          1);
+  static final Problem OUTCOME_UNKNOWN =
+      new Problem(
+          502,
+          "outcome-unknown",
+          "Outcome unknown",
+          "The connection broke after the request was sent; it may or may not have been applied.",
+          null);
+  static final Problem TOO_SLOW =
+      new Problem(
+          504,
+          "outcome-unknown",
+          "No answer in time",
+          "The service did not answer in time; the request may or may not have been applied.",
+          null);
+
+  /// Ends the response with this problem, unless it has begun.
+  void answer(HttpServerRequest request) {
+    var response = request.response();
+    if (response.headWritten() || response.closed()) {
+      return;
+    }
+    response.setStatusCode(status);
+    response.putHeader("Content-Type", "application/problem+json");
+    response.putHeader("Cache-Control", "no-store");
+    if (retryAfterSeconds != null) {
+      response.putHeader("Retry-After", Integer.toString(retryAfterSeconds));
+    }
+    var json =
+        new JsonObject()
+            .put("type", "https://parley.dev/problems/" + type)
+            .put("title", title)
+            .put("status", status)
+            .put("detail", detail);
+    response.end(json.toBuffer());
+  }
+}

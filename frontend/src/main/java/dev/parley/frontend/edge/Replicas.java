@@ -1,0 +1,82 @@
+package dev.parley.frontend.edge;
+
+import dev.parley.frontend.routing.Preference;
+import dev.parley.frontend.routing.Standing;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.RequestOptions;
+import java.net.URI;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// The replicas of one service and what their readiness checks say.
+final class Replicas {
+  /// A second of stale knowledge costs at most one refused connection, which the relay survives.
+  private static final long CHECK_EVERY_MS = 1_000;
+
+  private static final long CHECK_TIMEOUT_MS = 900;
+
+  private final List<String> urls;
+  private final Map<String, Standing> standings = new ConcurrentHashMap<>();
+  private final Map<String, AtomicBoolean> checking = new ConcurrentHashMap<>();
+  private final AtomicInteger turn = new AtomicInteger();
+
+  Replicas(List<URI> urls) {
+    this.urls = urls.stream().map(URI::toString).toList();
+  }
+
+  /// Starts the checks, which go on until the Vert.x instance closes.
+  void watch(Vertx vertx, HttpClient client) {
+    Runnable round = () -> urls.forEach(url -> check(client, url));
+    round.run();
+    vertx.setPeriodic(CHECK_EVERY_MS, timer -> round.run());
+  }
+
+  /// All replicas in the order to try them for this conversation.
+  List<String> forKey(String key) {
+    return Preference.sticky(key, urls, this::standing);
+  }
+
+  /// All replicas in the order to try them for a request that prefers none.
+  List<String> forAnyone() {
+    return Preference.spread(turn.getAndIncrement(), urls, this::standing);
+  }
+
+  /// Notes that the replica refused a connection just now, ahead of its next check.
+  void refused(String url) {
+    standings.put(url, Standing.SILENT);
+  }
+
+  Standing standing(String url) {
+    return standings.getOrDefault(url, Standing.UNKNOWN);
+  }
+
+  private void check(HttpClient client, String url) {
+    var busy = checking.computeIfAbsent(url, u -> new AtomicBoolean());
+    if (!busy.compareAndSet(false, true)) {
+      return;
+    }
+    var options =
+        new RequestOptions()
+            .setMethod(HttpMethod.GET)
+            .setAbsoluteURI(url + "/q/health/ready")
+            .setConnectTimeout(CHECK_TIMEOUT_MS)
+            .setTimeout(CHECK_TIMEOUT_MS);
+    client
+        .request(options)
+        .compose(request -> request.send())
+        .compose(
+            response ->
+                response
+                    .body()
+                    .map(
+                        body -> response.statusCode() == 200 ? Standing.READY : Standing.NOT_READY))
+        .otherwise(Standing.SILENT)
+        .onSuccess(standing -> standings.put(url, standing))
+        .onComplete(done -> busy.set(false));
+  }
+}

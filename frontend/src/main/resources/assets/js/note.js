@@ -1,0 +1,8 @@
+// A side note: something to know that is not content.
+
+import { h } from './dom.js';
+
+export function note(tone, iconName, text, button = null) {
+  return h('div', { class: 'note', dataset: { tone }, role: tone === 'bad' ? 'alert' : null },
+    h('span', { 'data-icon': iconName, icon: iconName }), h('span', { class: 'note-text' }, text), button);
+}

@@ -1,0 +1,87 @@
+package dev.parley.frontend.edge;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executors;
+
+/// Two chat replicas, a registry and three storage nodes of which the third is down: small HTTP
+/// servers that say who they are.
+public final class LittleServices implements QuarkusTestResourceLifecycleManager {
+  private final List<HttpServer> running = new ArrayList<>();
+
+  @Override
+  public Map<String, String> start() {
+    var chat = start("chat-1") + "," + start("chat-2") + "," + nobody();
+    return Map.of(
+        "parley.chat-urls",
+        chat,
+        "parley.registry-url",
+        start("registry"),
+        "parley.kv-nodes",
+        start("kv-1") + "," + start("kv-2") + "," + nobody());
+  }
+
+  @Override
+  public void stop() {
+    running.forEach(server -> server.stop(0));
+  }
+
+  private String start(String name) {
+    try {
+      var server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+      server.createContext("/", exchange -> answer(name, exchange));
+      server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+      server.start();
+      running.add(server);
+      return "http://127.0.0.1:" + server.getAddress().getPort();
+    } catch (IOException cannotListen) {
+      throw new UncheckedIOException(cannotListen);
+    }
+  }
+
+  private static void answer(String name, HttpExchange exchange) throws IOException {
+    var path = exchange.getRequestURI().getPath();
+    exchange.getRequestBody().readAllBytes();
+    if (path.endsWith("/events")) {
+      exchange.getResponseHeaders().set("Content-Type", "text/event-stream");
+      exchange.sendResponseHeaders(200, 0);
+      try (var out = exchange.getResponseBody()) {
+        for (int i = 1; i <= 3; i++) {
+          out.write(("id: " + i + "\ndata: " + name + "\n\n").getBytes(StandardCharsets.UTF_8));
+          out.flush();
+        }
+      }
+      return;
+    }
+    var json =
+        path.equals("/v1/cluster")
+            ? "{\"cluster_id\":\"parley\",\"node_id\":\"%s\",\"quorum\":{\"needed\":2,\"reachable\":2},\"at_risk\":[]}"
+                .formatted(name)
+            : "{\"service\":\"%s\",\"path\":\"%s\",\"method\":\"%s\"}"
+                .formatted(name, path, exchange.getRequestMethod());
+    var bytes = json.getBytes(StandardCharsets.UTF_8);
+    exchange.getResponseHeaders().set("Content-Type", "application/json");
+    exchange.getResponseHeaders().set("Content-Security-Policy", "default-src *");
+    exchange.sendResponseHeaders(200, bytes.length);
+    exchange.getResponseBody().write(bytes);
+    exchange.close();
+  }
+
+  private static String nobody() {
+    try (var free = new ServerSocket(0)) {
+      return "http://127.0.0.1:" + free.getLocalPort();
+    } catch (IOException cannotListen) {
+      throw new UncheckedIOException(cannotListen);
+    }
+  }
+}

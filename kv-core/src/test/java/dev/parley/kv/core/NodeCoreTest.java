@@ -1,0 +1,228 @@
+package dev.parley.kv.core;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/// A cluster of one node with a perfect disk must do what a sorted map does.
+class NodeCoreTest {
+
+  private static final class Lone {
+    final NodeCore core =
+        new NodeCore(
+            "n",
+            new Members(List.of("n")),
+            new Acceptor(0),
+            1,
+            Timing.local(),
+            new SplittableRandom(1));
+    private final List<Answer> answers = new ArrayList<>();
+    private long now;
+    private long ops;
+
+    Lone() {
+      carryOut(core.start(0));
+    }
+
+    private void carryOut(List<Effect> first) {
+      ArrayDeque<Effect> effects = new ArrayDeque<>(first);
+      while (!effects.isEmpty()) {
+        switch (effects.remove()) {
+          case Effect.Append(var lsn, _) -> effects.addAll(core.step(now, new Event.Durable(lsn)));
+          case Effect.Respond(_, var answer) -> answers.add(answer);
+          case Effect.Send _, Effect.DropBelow _ -> {}
+        }
+      }
+    }
+
+    Answer ask(Event event) {
+      answers.clear();
+      now += 1_000_000;
+      carryOut(core.step(now, event));
+      for (int tick = 0; answers.isEmpty() && tick < 5000; tick++) {
+        now += 1_000_000;
+        carryOut(core.step(now, new Event.Tick()));
+      }
+      assertEquals(1, answers.size());
+      return answers.getFirst();
+    }
+
+    Answer write(String key, byte @Nullable [] body, Precondition condition) {
+      return write(key, new Mutation(new OpId(7, ops++), condition, body, Mutation.NO_BASE));
+    }
+
+    Answer write(String key, Mutation mutation) {
+      return ask(new Event.Write(1, Key.of(key), mutation));
+    }
+  }
+
+  private record Row(long version, String value) {}
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  @Test
+  void doesWhatASortedMapDoes() {
+    SplittableRandom random = new SplittableRandom(42);
+    Lone node = new Lone();
+    TreeMap<Key, Row> twin = new TreeMap<>();
+    String[] keys = {"a", "a/1", "a/2", "a/é", "a/汉", "b", "b/{x}/1", "c"};
+    long lastVersion = 0;
+    for (int i = 0; i < 4000; i++) {
+      String name = keys[random.nextInt(keys.length)];
+      Key key = Key.of(name);
+      Row row = twin.get(key);
+      Precondition condition =
+          switch (random.nextInt(4)) {
+            case 0 -> new Precondition.Absent();
+            case 1 -> new Precondition.Present();
+            case 2 ->
+                new Precondition.At(row == null || random.nextInt(4) == 0 ? 3 : row.version());
+            default -> new Precondition.Always();
+          };
+      boolean holds =
+          switch (condition) {
+            case Precondition.Always() -> true;
+            case Precondition.Absent() -> row == null;
+            case Precondition.Present() -> row != null;
+            case Precondition.At(var version) -> row != null && row.version() == version;
+          };
+      switch (random.nextInt(4)) {
+        case 0 -> {
+          Answer answer = node.ask(new Event.Read(1, key));
+          if (row == null) {
+            assertEquals(new Answer.Absent(), answer);
+          } else {
+            Answer.Found found = assertInstanceOf(Answer.Found.class, answer);
+            assertEquals(row.version(), found.version());
+            assertArrayEquals(bytes(row.value()), found.body());
+          }
+        }
+        case 1 -> {
+          String prefix = name.substring(0, random.nextInt(name.length()));
+          int limit = 1 + random.nextInt(4);
+          Key after = random.nextBoolean() ? null : Key.of(keys[random.nextInt(keys.length)]);
+          checkPage(node, twin, prefix, after, limit);
+        }
+        case 2 -> {
+          Answer answer = node.write(name, null, condition);
+          if (!holds) {
+            assertEquals(new Answer.Conflict(row == null ? 0 : row.version()), answer);
+          } else if (row == null) {
+            assertEquals(new Answer.Missing(), answer);
+          } else {
+            assertInstanceOf(Answer.Applied.class, answer);
+            twin.remove(key);
+          }
+        }
+        default -> {
+          Answer answer = node.write(name, bytes("v" + i), condition);
+          if (holds) {
+            Answer.Applied applied = assertInstanceOf(Answer.Applied.class, answer);
+            assertEquals(row != null, applied.existed());
+            assertTrue(applied.version() > lastVersion);
+            lastVersion = applied.version();
+            twin.put(key, new Row(applied.version(), "v" + i));
+          } else {
+            assertEquals(new Answer.Conflict(row == null ? 0 : row.version()), answer);
+          }
+        }
+      }
+      assertEquals(twin.size(), node.core.keys());
+    }
+  }
+
+  private static void checkPage(
+      Lone node, TreeMap<Key, Row> twin, String prefix, @Nullable Key after, int limit) {
+    List<Key> expected = new ArrayList<>();
+    for (Key key : twin.keySet()) {
+      if (key.toString().startsWith(prefix) && (after == null || key.compareTo(after) > 0)) {
+        expected.add(key);
+      }
+    }
+    Answer.Page page =
+        assertInstanceOf(
+            Answer.Page.class, node.ask(new Event.Scan(1, bytes(prefix), after, limit)));
+    List<Key> shown = page.rows().stream().map(Answer.Row::key).toList();
+    assertEquals(expected.subList(0, Math.min(limit, expected.size())), shown);
+    assertEquals(expected.size() > limit ? shown.getLast() : null, page.next());
+  }
+
+  @Test
+  void aRetryGetsTheVersionItsOperationCreatedAsLongAsTheKeyRemembers() {
+    Lone node = new Lone();
+    Mutation first = new Mutation(new OpId(1, 1), new Precondition.Always(), bytes("x"), 0);
+    Answer applied = node.write("k", first);
+    for (int i = 1; i < Versioned.WINDOW; i++) {
+      node.write("k", bytes("y" + i), new Precondition.Always());
+      assertEquals(applied, node.write("k", first));
+    }
+    node.write("k", bytes("z"), new Precondition.Always());
+    assertEquals(new Answer.Forgotten(), node.write("k", first));
+    Answer.Found found =
+        assertInstanceOf(Answer.Found.class, node.ask(new Event.Read(1, Key.of("k"))));
+    assertArrayEquals(bytes("z"), found.body());
+  }
+
+  @Test
+  void refusesNewValuesButNotDeletesWithoutRoom() {
+    Lone node = new Lone();
+    node.write("k", bytes("x"), new Precondition.Always());
+    node.carryOut(node.core.step(node.now, new Event.Room(true)));
+    assertEquals(new Answer.NoRoom(), node.write("k", bytes("y"), new Precondition.Always()));
+    assertInstanceOf(Answer.Applied.class, node.write("k", null, new Precondition.Always()));
+  }
+
+  @Test
+  void saysNotAppliedInTimeWhenTheOthersNeverAnswer() {
+    NodeCore core =
+        new NodeCore(
+            "a",
+            new Members(List.of("a", "b", "c")),
+            new Acceptor(0),
+            1,
+            Timing.local(),
+            new SplittableRandom(1));
+    core.start(0);
+    Mutation put = new Mutation(new OpId(1, 1), new Precondition.Always(), bytes("x"), -1);
+    core.step(0, new Event.Write(5, Key.of("k"), put));
+    List<Effect> effects = new ArrayList<>();
+    for (long now = 0; now <= 2_000_000_000L; now += 10_000_000) {
+      effects.addAll(core.step(now, new Event.Tick()));
+    }
+    List<Answer> answers = new ArrayList<>();
+    for (Effect effect : effects) {
+      if (effect instanceof Effect.Respond(_, var answer)) {
+        answers.add(answer);
+      }
+    }
+    assertEquals(1, answers.size());
+    assertInstanceOf(Answer.NotApplied.class, answers.getFirst());
+  }
+
+  @Test
+  void keysOfOneConversationAreCoordinatedInTheSameOrder() {
+    Members members = new Members(List.of("kv-1", "kv-2", "kv-3"));
+    int[] first = new int[3];
+    for (int i = 0; i < 3000; i++) {
+      List<String> order = members.placement(Key.of("conversations/{c" + i + "}"));
+      assertEquals(order, members.placement(Key.of("conversations/{c" + i + "}/m/0000000001")));
+      assertEquals(3, order.stream().distinct().count());
+      first[members.ids().indexOf(order.getFirst())]++;
+    }
+    for (int share : first) {
+      assertTrue(share > 850 && share < 1150, "uneven: " + share);
+    }
+  }
+}

@@ -1,0 +1,365 @@
+package dev.parley.kv.node;
+
+import static io.restassured.RestAssured.given;
+import static org.hamcrest.Matchers.empty;
+import static org.hamcrest.Matchers.endsWith;
+import static org.hamcrest.Matchers.equalTo;
+import static org.hamcrest.Matchers.hasSize;
+import static org.hamcrest.Matchers.matchesPattern;
+import static org.hamcrest.Matchers.not;
+import static org.hamcrest.Matchers.notNullValue;
+import static org.hamcrest.Matchers.nullValue;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.quarkus.test.common.WithTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import io.restassured.RestAssured;
+import io.restassured.http.ContentType;
+import io.restassured.response.Response;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+
+@QuarkusTest
+@WithTestResource(FreshDataDirectory.class)
+class HttpApiTest {
+
+  private static final String TOKEN = "Bearer test-service-token-0123";
+
+  private static String put(String key, String value) {
+    return given().body(value).put("/v1/kv/" + key).then().extract().header("ETag");
+  }
+
+  @Test
+  void theSeedStoresShowsAndDeletesOnePair() {
+    given()
+        .contentType(ContentType.JSON)
+        .body("{\"seed\": {\"n\": 1.50, \"汉\": [true, null]}}")
+        .post("/")
+        .then()
+        .statusCode(200)
+        .body(equalTo("\"ok\""));
+    given()
+        .get("/seed")
+        .then()
+        .statusCode(200)
+        .body(equalTo("{\"seed\":{\"n\": 1.50, \"汉\": [true, null]}}"));
+    given().delete("/seed").then().statusCode(200).body(equalTo("1"));
+    given().delete("/seed").then().statusCode(200).body(equalTo("0"));
+    given().get("/seed").then().statusCode(404).body(equalTo("{\"detail\":\"Not Found\"}"));
+  }
+
+  @Test
+  void theSeedStoresScalarsExactlyAsWritten() {
+    for (String value : new String[] {"1", "-0.10e3", "\"x\\u0041\"", "null", "true", "[]", "{}"}) {
+      given()
+          .contentType("application/json; charset=utf-8")
+          .body("{\"scalar\" : " + value + " }")
+          .post("/")
+          .then()
+          .statusCode(200);
+      given().get("/scalar").then().statusCode(200).body(equalTo("{\"scalar\":" + value + "}"));
+    }
+  }
+
+  @Test
+  void theSeedRefusesAnythingButOnePair() {
+    String[] bad = {
+      "",
+      "{}",
+      "{\"a\":1,\"b\":2}",
+      "{\"a\":1,\"a\":2}",
+      "[1]",
+      "\"a\"",
+      "{\"a\":1} x",
+      "{\"a\":",
+      "{\"\":1}",
+      "{\"a/b\":1}",
+      "{\"a\":01}",
+      "{\"a\":\"\u0001\"}",
+      "nonsense",
+      "{\"a\":1}{\"b\":2}",
+      "{\"" + "k".repeat(513) + "\":1}"
+    };
+    for (String body : bad) {
+      given()
+          .contentType(ContentType.JSON)
+          .body(body)
+          .post("/")
+          .then()
+          .statusCode(400)
+          .contentType("application/problem+json")
+          .body("type", matchesPattern("/problems/kv/bad-.*"));
+    }
+    given().contentType(ContentType.TEXT).body("{\"a\":1}").post("/").then().statusCode(415);
+  }
+
+  @Test
+  void aValueComesBackAsItWasStoredWithItsVersion() {
+    byte[] value = {0, (byte) 0xff, 10, 13, 65};
+    Response created = given().body(value).put("/v1/kv/bytes");
+    assertEquals(201, created.statusCode());
+    String tag = created.header("ETag");
+    Response read = given().get("/v1/kv/bytes");
+    assertEquals(tag, read.header("ETag"));
+    assertArrayEquals(value, read.asByteArray());
+    Response replaced = given().body("x").put("/v1/kv/bytes");
+    assertEquals(200, replaced.statusCode());
+    given().get("/v1/kv/bytes").then().header("ETag", not(tag)).body(equalTo("x"));
+  }
+
+  @Test
+  void conditionsAreHonouredAndTellTheCurrentVersion() {
+    String first =
+        given()
+            .header("If-None-Match", "*")
+            .body("1")
+            .put("/v1/kv/cas")
+            .then()
+            .statusCode(201)
+            .extract()
+            .header("ETag");
+    given()
+        .header("If-None-Match", "*")
+        .body("2")
+        .put("/v1/kv/cas")
+        .then()
+        .statusCode(412)
+        .header("ETag", first)
+        .contentType("application/problem+json");
+    String second =
+        given()
+            .header("If-Match", first)
+            .body("2")
+            .put("/v1/kv/cas")
+            .then()
+            .statusCode(200)
+            .extract()
+            .header("ETag");
+    given()
+        .header("If-Match", first)
+        .delete("/v1/kv/cas")
+        .then()
+        .statusCode(412)
+        .header("ETag", second);
+    given()
+        .header("If-Match", second)
+        .delete("/v1/kv/cas")
+        .then()
+        .statusCode(204)
+        .header("ETag", notNullValue());
+    given()
+        .header("If-Match", second)
+        .body("3")
+        .put("/v1/kv/cas")
+        .then()
+        .statusCode(412)
+        .header("ETag", nullValue());
+    given().header("If-Match", "*").body("3").put("/v1/kv/cas").then().statusCode(412);
+    given().delete("/v1/kv/cas").then().statusCode(404);
+    given().get("/v1/kv/cas").then().statusCode(404);
+  }
+
+  @Test
+  void malformedConditionsAreRefused() {
+    for (String tag : new String[] {"W/\"1\"", "1", "\"1", "\"x\"", "\"1\", \"2\"", ""}) {
+      given().header("If-Match", tag).body("1").put("/v1/kv/bad-tag").then().statusCode(400);
+    }
+    given().header("If-None-Match", "\"1\"").body("1").put("/v1/kv/b").then().statusCode(400);
+    given()
+        .header("If-None-Match", "*")
+        .header("If-Match", "*")
+        .body("1")
+        .put("/v1/kv/b")
+        .then()
+        .statusCode(400);
+  }
+
+  @Test
+  void aRetryWithTheSameIdempotencyKeyGivesTheFirstOutcome() {
+    String first =
+        given()
+            .header("Idempotency-Key", "op-1")
+            .body("1")
+            .put("/v1/kv/idem")
+            .then()
+            .statusCode(201)
+            .extract()
+            .header("ETag");
+    put("idem", "2");
+    given()
+        .header("Idempotency-Key", "op-1")
+        .body("1")
+        .put("/v1/kv/idem")
+        .then()
+        .statusCode(201)
+        .header("ETag", first);
+    given().get("/v1/kv/idem").then().body(equalTo("2"));
+    for (int i = 0; i < 2; i++) {
+      given().header("Idempotency-Key", "op-2").delete("/v1/kv/idem").then().statusCode(204);
+    }
+    given()
+        .header("Idempotency-Key", "x".repeat(129))
+        .body("1")
+        .put("/v1/kv/idem")
+        .then()
+        .statusCode(400);
+  }
+
+  @Test
+  void keysAreDecodedOnceAndChecked() {
+    given()
+        .urlEncodingEnabled(false)
+        .body("v")
+        .put("/v1/kv/a%2Fb%252F%E6%B1%89")
+        .then()
+        .statusCode(201);
+    given()
+        .get("/v1/kv?prefix=a/b")
+        .then()
+        .statusCode(200)
+        .body("entries.key", equalTo(java.util.List.of("a/b%2F汉")));
+    given().urlEncodingEnabled(false).get("/v1/kv/a/b%252F%E6%B1%89").then().body(equalTo("v"));
+    for (String key : new String[] {"", "%ff", "%zz", "%2", "x".repeat(513)}) {
+      given().urlEncodingEnabled(false).get("/v1/kv/" + key).then().statusCode(400);
+    }
+    given().urlEncodingEnabled(false).get("/a%2Fb").then().statusCode(400);
+    given().body("1").put("/v1/kv/" + "x".repeat(512)).then().statusCode(201);
+  }
+
+  @Test
+  void aValueOfAMebibyteIsStoredAndALargerOneRefused() throws IOException {
+    byte[] largest = new byte[1 << 20];
+    given().body(largest).put("/v1/kv/large").then().statusCode(201);
+    assertEquals(1 << 20, given().get("/v1/kv/large").asByteArray().length);
+    given().body(new byte[(1 << 20) + 1]).put("/v1/kv/large").then().statusCode(413);
+    try (Socket socket = new Socket("127.0.0.1", RestAssured.port)) {
+      OutputStream out = socket.getOutputStream();
+      out.write(
+          "PUT /v1/kv/large HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+              .getBytes(StandardCharsets.US_ASCII));
+      byte[] chunk = new byte[0x20000];
+      for (int i = 0; i < 9; i++) {
+        out.write("20000\r\n".getBytes(StandardCharsets.US_ASCII));
+        out.write(chunk);
+        out.write("\r\n".getBytes(StandardCharsets.US_ASCII));
+      }
+      out.write("0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+      out.flush();
+      byte[] answer = socket.getInputStream().readNBytes(12);
+      assertEquals("HTTP/1.1 413", new String(answer, StandardCharsets.US_ASCII));
+    }
+  }
+
+  @Test
+  void listingPagesInTheOrderOfBytes() {
+    String[] keys = {"list/", "list/a", "list/a/1", "list/b", "list/z", "list/é", "list/汉"};
+    for (String key : keys) {
+      put(key, "v-" + key);
+    }
+    put("list/gone", "x");
+    given().delete("/v1/kv/list/gone").then().statusCode(204);
+    given().body(new byte[] {(byte) 0xff}).put("/v1/kv/list/b").then().statusCode(200);
+    given()
+        .get("/v1/kv?prefix=list/")
+        .then()
+        .statusCode(200)
+        .body("entries.key", equalTo(java.util.List.of(keys)))
+        .body("entries[1].value", equalTo("v-list/a"))
+        .body("entries[3].value_base64", equalTo("/w=="))
+        .body("entries[0].version", matchesPattern("[0-9]+"))
+        .body("next", nullValue());
+    given()
+        .get("/v1/kv?prefix=list/&limit=3")
+        .then()
+        .body("entries", hasSize(3))
+        .body("next", equalTo("list/a/1"));
+    given()
+        .get("/v1/kv?prefix=list/&limit=4&after=list/a/1")
+        .then()
+        .body("entries", hasSize(4))
+        .body("next", nullValue());
+    given().get("/v1/kv?prefix=nothing").then().body("entries", empty());
+    for (String bad :
+        new String[] {"limit=0", "limit=1001", "limit=x", "limit=-1", "after=" + "x".repeat(513)}) {
+      given().get("/v1/kv?prefix=list/&" + bad).then().statusCode(400);
+    }
+  }
+
+  @Test
+  void protectedKeyspacesNeedTheToken() {
+    given().body("1").put("/v1/kv/backends/x").then().statusCode(401);
+    given().get("/v1/kv/backends/x").then().statusCode(401);
+    given().get("/v1/kv/backends").then().statusCode(401);
+    given().get("/backends").then().statusCode(401);
+    given().get("/v1/kv?prefix=").then().statusCode(401);
+    given().get("/v1/kv?prefix=back").then().statusCode(401);
+    given().get("/v1/kv?prefix=backends/").then().statusCode(401);
+    given().header("Authorization", TOKEN + "x").get("/v1/kv/backends/x").then().statusCode(401);
+    given()
+        .header("Authorization", TOKEN)
+        .body("1")
+        .put("/v1/kv/backends/x")
+        .then()
+        .statusCode(201);
+    given().header("Authorization", TOKEN).get("/v1/kv/backends/x").then().body(equalTo("1"));
+    given().header("Authorization", TOKEN).get("/v1/kv?prefix=").then().statusCode(200);
+    given().get("/v1/kv?prefix=backendsx/").then().statusCode(200);
+  }
+
+  @Test
+  void peersMustShowTheTokenAndBelongToThisCluster() {
+    given().body("x").post("/internal/peer").then().statusCode(401);
+    given().header("Authorization", TOKEN).body("x").post("/internal/peer").then().statusCode(400);
+    byte[] foreign =
+        new dev.parley.kv.core.wire.Batch("other", "kv-test", 1, java.util.List.of()).encode();
+    given()
+        .header("Authorization", TOKEN)
+        .contentType("application/x-parley-peer")
+        .body(foreign)
+        .post("/internal/peer")
+        .then()
+        .statusCode(409)
+        .body("type", endsWith("/wrong-cluster"));
+  }
+
+  @Test
+  void showsTheClusterHealthMetricsAndItsOwnDescription() {
+    given()
+        .get("/v1/cluster")
+        .then()
+        .statusCode(200)
+        .body("node_id", equalTo("kv-test"))
+        .body("quorum.needed", equalTo(1))
+        .body("members", hasSize(1))
+        .body("members[0].reachable", equalTo(true))
+        .body("at_risk", empty());
+    given().get("/q/health/live").then().statusCode(200);
+    given().get("/q/health/ready").then().statusCode(200);
+    put("metric", "1");
+    String metrics = given().get("/q/metrics").asString();
+    for (String name :
+        new String[] {"rounds_total", "conflicts_total", "hedges_total", "log_force_seconds"}) {
+      org.junit.jupiter.api.Assertions.assertTrue(metrics.contains("parley_kv_" + name), name);
+    }
+    String openapi = given().get("/q/openapi").asString();
+    org.junit.jupiter.api.Assertions.assertTrue(openapi.contains("/v1/kv/{key}"));
+  }
+
+  @Test
+  void everyAnswerCarriesARequestId() {
+    given()
+        .header("X-Request-Id", "abc-1")
+        .get("/v1/kv/none")
+        .then()
+        .header("X-Request-Id", "abc-1");
+    given()
+        .header("X-Request-Id", "bad id!")
+        .get("/v1/kv/none")
+        .then()
+        .header("X-Request-Id", matchesPattern("[0-9a-f-]{36}"));
+  }
+}
