@@ -82,7 +82,7 @@ function row(backend) {
       h('div', { class: 'backend-url', title: `${backend.base_url}\n${shown.join(', ')}` }, backend.base_url)),
     h('td', { class: 'cell-state' }, stateBadge(status.state ?? 'disabled'),
       status.last_error && status.state !== 'up' ? h('div', { class: 'backend-error', title: status.last_error }, status.last_error) : null),
-    h('td', { 'data-label': t('backends.check'), class: 'num' }, known(status.last_probe_at, ago),
+    h('td', { 'data-label': t('backends.check'), class: 'num', title: status.last_probe_ms === null || status.last_probe_ms === undefined ? null : duration(status.last_probe_ms) }, known(status.last_probe_at, ago),
       status.last_probe_ms !== null && status.last_probe_ms !== undefined ? h('span', { class: 'muted probe-time' }, ` · ${duration(status.last_probe_ms)}`) : null),
     cell(t('backends.in_flight'), known(status.in_flight, number), h('span', { class: 'muted' }, limit ? ` / ${number(limit)}` : ' / ∞')),
     cell(t('backends.first_token'), known(status.first_token_ms, duration)),

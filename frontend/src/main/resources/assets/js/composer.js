@@ -13,7 +13,7 @@ export class Composer {
       const text = this.#box.value.trim();
       if (text && !this.#running) onSend(text);
     };
-    this.#send.addEventListener('click', send);
+    this.#send.addEventListener('click', () => { send(); this.focus(); });
     this.#stop.addEventListener('click', onStop);
     this.#box.addEventListener('keydown', (event) => {
       if (isPlainEnter(event) && !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey) {

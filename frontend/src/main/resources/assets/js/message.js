@@ -128,7 +128,7 @@ export class MessageView {
       bar.append(copy);
     }
     if (message.role === 'user') bar.append(iconButton('edit', t('message.edit'), () => this.#startEdit(), { 'data-action': 'edit' }));
-    else if (this.#isLast) bar.append(iconButton('retry', t('message.regenerate'), () => this.#actions.regenerate(message), { 'data-action': 'regenerate' }));
+    else if (this.#isLast && message.state !== 'failed') bar.append(iconButton('retry', t('message.regenerate'), () => this.#actions.regenerate(message), { 'data-action': 'regenerate' }));
     return bar;
   }
 

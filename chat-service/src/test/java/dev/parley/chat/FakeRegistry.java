@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// A registry that knows the backends a test gives it.
@@ -25,6 +26,7 @@ public final class FakeRegistry implements AutoCloseable {
   private volatile List<Map<String, Object>> candidates = List.of();
   private volatile boolean down;
   private volatile @Nullable String unavailable;
+  public final AtomicInteger selections = new AtomicInteger();
   public final List<JsonNode> reports = new CopyOnWriteArrayList<>();
 
   public FakeRegistry() throws IOException {
@@ -93,6 +95,7 @@ public final class FakeRegistry implements AutoCloseable {
         send(exchange, 503, "{}");
       } else if (path.equals("/api/selections")) {
         send(exchange, 200, selection(JSON.readTree(body)));
+        selections.incrementAndGet();
       } else if (path.equals("/api/models")) {
         send(
             exchange, 200, "{\"models\":[{\"id\":\"m\",\"backends\":[\"a\"],\"available\":true}]}");

@@ -3,6 +3,7 @@ package dev.parley.chat;
 import static io.restassured.RestAssured.given;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.function.BooleanSupplier;
 
 /// Waits for the service to notice a change of its fleet.
@@ -10,17 +11,18 @@ final class Fleet {
 
   private Fleet() {}
 
+  /// Waits until the backend is the one that is asked, by name of the model and without.
   static void awaitSeen(FakeBackend backend) {
-    until(
-        () -> {
-          String seen =
-              given()
-                  .contentType("application/json")
-                  .body("{\"model\":\"m\",\"messages\":[]}")
-                  .post("/v1/chat/completions")
-                  .header("x-parley-backend");
-          return backend.name.equals(seen);
-        });
+    for (String body : List.of("{\"model\":\"m\",\"messages\":[]}", "{\"messages\":[]}")) {
+      until(
+          () ->
+              backend.name.equals(
+                  given()
+                      .contentType("application/json")
+                      .body(body)
+                      .post("/v1/chat/completions")
+                      .header("x-parley-backend")));
+    }
     backend.bodies.clear();
   }
 
@@ -29,7 +31,7 @@ final class Fleet {
         () ->
             given()
                     .contentType("application/json")
-                    .body("{\"model\":\"m\",\"messages\":[]}")
+                    .body("{\"messages\":[]}")
                     .post("/v1/chat/completions")
                     .statusCode()
                 == 503);

@@ -21,8 +21,10 @@ import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 @QuarkusTest
+@Timeout(60)
 @QuarkusTestResource(RegistryResource.class)
 @SuppressWarnings("NullAway.Init") // Set by the test framework.
 class OpenAiApiTest {

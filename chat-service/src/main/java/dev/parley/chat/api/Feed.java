@@ -269,16 +269,26 @@ final class Feed {
       event("state", cursor, state(message.withContent(text.substring(0, had))));
     }
     if (length > cursor.position()) {
-      delta(message, from.apply(cursor.position()));
+      String added = from.apply(cursor.position());
+      if (Character.isLowSurrogate(added.charAt(0))) {
+        // No event of ours ends inside a character; a client that names such a place starts anew.
+        String text = from.apply(0);
+        cursor = new Seq(cursor.ordinal(), Math.min(Seq.FINAL - 1, text.length()));
+        whole(message.withContent(text));
+      } else {
+        delta(message, added);
+      }
     }
   }
 
   private void last(Message message) throws IOException, InterruptedException {
-    if (overtaken(message)) {
+    int had = Math.min(cursor.position(), message.content().length());
+    String added = message.content().substring(had);
+    boolean insideCharacter = !added.isEmpty() && Character.isLowSurrogate(added.charAt(0));
+    if (overtaken(message) || insideCharacter) {
       whole(message);
     } else {
-      int had = Math.min(cursor.position(), message.content().length());
-      delta(message, message.content().substring(had));
+      delta(message, added);
     }
     cursor = new Seq(cursor.ordinal(), Seq.FINAL);
     event("state", cursor, state(message));

@@ -113,7 +113,9 @@ public class Selections {
         try {
           refresh(model);
         } catch (RuntimeException unexpected) {
-          LOG.warn("could not refresh a selection", unexpected);
+          if (running) {
+            LOG.warn("could not refresh a selection", unexpected);
+          }
         }
       }
       if (System.nanoTime() - savedNanos > SAVE_EVERY_NANOS) {
