@@ -49,16 +49,22 @@ public final class HttpKvStore implements KvStore {
 
   private final List<URI> nodes;
   private final String authorization;
+  private final Duration patience;
   private final HttpClient http;
   private final AtomicInteger preferred = new AtomicInteger();
 
   /// @param nodes base addresses of the nodes, such as `http://127.0.0.1:9527`; at least one
   /// @param serviceToken the secret shared by the services
   public HttpKvStore(List<URI> nodes, String serviceToken) {
+    this(nodes, serviceToken, DEADLINE);
+  }
+
+  HttpKvStore(List<URI> nodes, String serviceToken, Duration patience) {
     if (nodes.isEmpty()) {
       throw new IllegalArgumentException("the store needs the address of at least one node");
     }
     this.nodes = List.copyOf(nodes);
+    this.patience = patience;
     this.authorization = "Bearer " + serviceToken;
     this.http =
         HttpClient.newBuilder()
@@ -124,9 +130,12 @@ public final class HttpKvStore implements KvStore {
     String operation = UUID.randomUUID().toString();
     Attempts attempts =
         attempt(
-            node -> {
+            (node, number) -> {
               HttpRequest.Builder builder =
-                  method.apply(request(node, path(key))).header("Idempotency-Key", operation);
+                  method
+                      .apply(request(node, path(key)))
+                      .header("Idempotency-Key", operation)
+                      .header("Parley-Attempt", Integer.toString(number));
               switch (condition) {
                 case Condition.Always() -> {}
                 case Condition.Absent() -> builder.header("If-None-Match", "*");
@@ -141,6 +150,9 @@ public final class HttpKvStore implements KvStore {
           ? new WriteOutcome.Unknown(attempts.lastReason)
           : new WriteOutcome.NotApplied(attempts.lastReason);
     }
+    if (attempts.maybeApplied && !isFinal(answer, condition)) {
+      return new WriteOutcome.Unknown(attempts.lastReason);
+    }
     return switch (answer.statusCode()) {
       case 200, 204 -> new WriteOutcome.Applied(version(answer).orElse(""), true);
       case 201 -> new WriteOutcome.Applied(requireVersion(answer), false);
@@ -153,12 +165,28 @@ public final class HttpKvStore implements KvStore {
     };
   }
 
+  /// Whether an answer settles a write of which another attempt may still arrive. Success does, by
+  /// the operation's id, and so does a version that has passed; that a key is absent, or exists,
+  /// may change again before the straggler comes.
+  private static boolean isFinal(HttpResponse<?> answer, Condition condition) {
+    return switch (answer.statusCode()) {
+      case 200, 201, 204 -> true;
+      case 412 -> condition instanceof Condition.Version;
+      default -> false;
+    };
+  }
+
   private HttpResponse<byte[]> read(Function<URI, HttpRequest> request) {
-    Attempts attempts = attempt(request);
+    Attempts attempts = attempt((node, _) -> request.apply(node));
     if (attempts.answer == null) {
       throw new StoreUnavailableException(attempts.lastReason);
     }
     return attempts.answer;
+  }
+
+  /// Makes the request of one attempt; the first has number 1.
+  private interface Asking {
+    HttpRequest request(URI node, int number);
   }
 
   /// What came of asking one node after another.
@@ -172,14 +200,14 @@ public final class HttpKvStore implements KvStore {
   private record Reply(
       int node, @Nullable HttpResponse<byte[]> response, @Nullable Throwable why) {}
 
-  private Attempts attempt(Function<URI, HttpRequest> request) {
+  private Attempts attempt(Asking asking) {
     Attempts attempts = new Attempts();
     LinkedBlockingQueue<Reply> replies = new LinkedBlockingQueue<>();
     BitSet pending = new BitSet(nodes.size());
     int next = preferred.get();
     int asked = 0;
     long now = System.nanoTime();
-    long deadline = now + DEADLINE.toNanos();
+    long deadline = now + patience.toNanos();
     long askAt = now;
     while (now - deadline < 0) {
       boolean everyNodeBusy = pending.cardinality() == nodes.size();
@@ -188,9 +216,10 @@ public final class HttpKvStore implements KvStore {
           next = (next + 1) % nodes.size();
         }
         pending.set(next);
-        send(request.apply(nodes.get(next)), next, Duration.ofNanos(deadline - now), replies);
-        next = (next + 1) % nodes.size();
         asked++;
+        HttpRequest request = asking.request(nodes.get(next), asked);
+        send(request, next, Duration.ofNanos(deadline - now), replies);
+        next = (next + 1) % nodes.size();
         askAt = now + HEDGE_AFTER.toNanos();
         everyNodeBusy = pending.cardinality() == nodes.size();
       }
@@ -211,6 +240,7 @@ public final class HttpKvStore implements KvStore {
       if (settles(reply, attempts)) {
         preferred.set(reply.node);
         attempts.answer = reply.response;
+        attempts.maybeApplied |= !pending.isEmpty();
         return attempts;
       }
       askAt = asked % nodes.size() == 0 ? now + BETWEEN_ROUNDS.toNanos() : now;

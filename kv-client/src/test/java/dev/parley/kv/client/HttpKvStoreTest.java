@@ -15,6 +15,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -123,6 +124,20 @@ class HttpKvStoreTest {
   }
 
   @Test
+  void thatAKeyExistsDoesNotSettleAWriteThatMayAlreadyHaveCreatedIt() throws Exception {
+    HttpHandler breaks = HttpExchange::close;
+    HttpHandler exists =
+        exchange -> {
+          assertEquals("2", exchange.getRequestHeaders().getFirst("Parley-Attempt"));
+          exchange.getResponseHeaders().set("ETag", "\"4\"");
+          answer(exchange, 412, "");
+        };
+    assertInstanceOf(
+        WriteOutcome.Unknown.class,
+        store(node(breaks), node(exists)).put("k", new byte[0], Condition.ABSENT));
+  }
+
+  @Test
   void aWriteThatNoNodeCouldTakeWasCertainlyNotApplied() throws Exception {
     assertInstanceOf(
         WriteOutcome.NotApplied.class,
@@ -189,7 +204,7 @@ class HttpKvStoreTest {
   }
 
   private KvStore store(URI... nodes) {
-    HttpKvStore store = new HttpKvStore(List.of(nodes), TOKEN);
+    HttpKvStore store = new HttpKvStore(List.of(nodes), TOKEN, Duration.ofSeconds(1));
     opened.add(store);
     return store;
   }
