@@ -210,6 +210,8 @@ function drawWelcome(models = null) {
     h('h2', {}, t('welcome.title')),
     h('p', {}, t('welcome.text')),
   ], ...(nobody ? [noBackendsPanel()] : []));
+  // Nothing to try while nobody could answer.
+  $('suggestions').hidden = nobody || !$('main').hasAttribute('data-empty');
   if ($('suggestions').childElementCount === 0) {
     $('suggestions').append(...SUGGESTIONS.map((one) => h('button', { type: 'button', class: 'suggestion', onclick: () => send(one.text) },
       h('span', { 'data-icon': one.icon }, icon(one.icon)), h('span', {}, h('strong', {}, one.title), h('small', {}, one.detail)))));
