@@ -4,6 +4,7 @@ import dev.parley.frontend.NamedUrl;
 import dev.parley.frontend.Settings;
 import dev.parley.frontend.cluster.LossVerdict;
 import dev.parley.frontend.cluster.NodeReport;
+import io.quarkus.runtime.ShutdownEvent;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -25,6 +26,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -49,6 +51,7 @@ final class ClusterOverview {
   private final HttpClient client;
   private final Vertx vertx;
   private final AtomicReference<@Nullable Collection> latest = new AtomicReference<>();
+  private final AtomicLong timer = new AtomicLong(-1);
   private final Set<HttpServerResponse> watchers = ConcurrentHashMap.newKeySet();
 
   ClusterOverview(Settings settings, Vertx vertx) {
@@ -64,7 +67,11 @@ final class ClusterOverview {
   void routes(@Observes Router router) {
     router.get("/api/cluster").order(ORDER).handler(this::once);
     router.get("/api/cluster/events").order(ORDER).handler(this::watch);
-    vertx.setPeriodic(EVERY_MS, timer -> tellWatchers());
+    timer.set(vertx.setPeriodic(EVERY_MS, tick -> tellWatchers()));
+  }
+
+  void stop(@Observes ShutdownEvent ending) {
+    vertx.cancelTimer(timer.get());
   }
 
   private void once(RoutingContext context) {

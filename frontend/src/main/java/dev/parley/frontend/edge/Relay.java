@@ -7,6 +7,7 @@ import dev.parley.frontend.routing.Destination.ChatFor;
 import dev.parley.frontend.routing.Destination.Nowhere;
 import dev.parley.frontend.routing.Destination.Registry;
 import dev.parley.frontend.routing.RouteTable;
+import io.quarkus.runtime.ShutdownEvent;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientOptions;
@@ -17,6 +18,7 @@ import jakarta.enterprise.event.Observes;
 import jakarta.inject.Singleton;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /// Sends the public API paths to the services behind.
 ///
@@ -42,6 +44,7 @@ final class Relay {
   private final Replicas chat;
   private final Replicas registry;
   private final Vertx vertx;
+  private final List<Long> timers = new CopyOnWriteArrayList<>();
 
   Relay(Settings settings, Vertx vertx) {
     this.vertx = vertx;
@@ -62,11 +65,16 @@ final class Relay {
   }
 
   void routes(@Observes Router router) {
-    chat.watch(vertx, checks);
-    registry.watch(vertx, checks);
+    timers.add(chat.watch(vertx, checks));
+    timers.add(registry.watch(vertx, checks));
     router.route("/api/*").order(ORDER).handler(this::relay);
     router.route("/v1/*").order(ORDER).handler(this::relay);
     router.route("/chat").order(ORDER).handler(this::relay);
+  }
+
+  /// The clients close before the timers would stop by themselves.
+  void stop(@Observes ShutdownEvent ending) {
+    timers.forEach(vertx::cancelTimer);
   }
 
   private void relay(RoutingContext context) {

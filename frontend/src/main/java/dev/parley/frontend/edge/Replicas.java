@@ -29,11 +29,11 @@ final class Replicas {
     this.urls = urls.stream().map(URI::toString).toList();
   }
 
-  /// Starts the checks, which go on until the Vert.x instance closes.
-  void watch(Vertx vertx, HttpClient client) {
+  /// Starts the checks; they go on until the timer whose id this gives is cancelled.
+  long watch(Vertx vertx, HttpClient client) {
     Runnable round = () -> urls.forEach(url -> check(client, url));
     round.run();
-    vertx.setPeriodic(CHECK_EVERY_MS, timer -> round.run());
+    return vertx.setPeriodic(CHECK_EVERY_MS, timer -> round.run());
   }
 
   /// All replicas in the order to try them for this conversation.
