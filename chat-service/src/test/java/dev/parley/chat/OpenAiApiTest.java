@@ -102,6 +102,19 @@ class OpenAiApiTest {
   }
 
   @Test
+  void aModelThatEveryBackendDeniesIsTheClientsNotFound() {
+    String denial =
+        "{\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\",\"param\":\"model\","
+            + "\"code\":\"model_not_found\"}}";
+    a.next(reply -> reply.status(404, denial));
+    b.next(reply -> reply.status(404, denial));
+    Response response = post(ASK);
+    assertEquals(404, response.statusCode(), response.asString());
+    assertEquals("model_not_found", response.jsonPath().getString("error.code"));
+    assertEquals(200, post(ASK).statusCode());
+  }
+
+  @Test
   void aSilentBackendIsReplacedWhenTheFirstTokenClockRunsOut() {
     CountDownLatch end = new CountDownLatch(1);
     a.next(reply -> reply.hang(end));

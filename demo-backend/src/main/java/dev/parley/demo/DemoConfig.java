@@ -30,9 +30,8 @@ public interface DemoConfig {
   /// given to all services.
   Optional<String> serviceToken();
 
-  /// The model ids it serves, separated by commas; all answer alike. The same on every
-  // demonstration
-  /// backend, so that they form one pool.
+  /// The model ids it serves, separated by commas; all answer alike. They must be the same on every
+  /// demonstration backend, so that these form one pool.
   @WithDefault("parley-demo")
   List<String> models();
 

@@ -50,14 +50,23 @@ final class Idioms {
     return dictionary.contains(idiom);
   }
 
-  /// An unused idiom that begins with the last character of the given one, or null.
+  /// An unused idiom that begins with the last character of the given one and can itself be
+  /// answered without the same-sound rule; null if there is none.
   String answerTo(String idiom) {
-    String last = idiom.substring(3);
     for (String candidate : dictionary) {
-      if (candidate.startsWith(last) && used.add(candidate)) {
+      if (candidate.charAt(0) == idiom.charAt(3)
+          && !used.contains(candidate)
+          && beginningWith(candidate.charAt(3)) > 0) {
+        used.add(candidate);
         return candidate;
       }
     }
     return null;
+  }
+
+  private long beginningWith(char first) {
+    return dictionary.stream()
+        .filter(idiom -> idiom.charAt(0) == first && !used.contains(idiom))
+        .count();
   }
 }

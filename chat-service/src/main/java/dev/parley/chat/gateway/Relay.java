@@ -323,6 +323,10 @@ final class Relay {
       }
     }
     response.putHeader("x-should-retry", "false");
+    if (verdict.unknownModel() && !request.model().isEmpty()) {
+      OpenAiRoutes.answer(rc, OpenAiRoutes.unknownModel(request.model()), null);
+      return;
+    }
     String code = "upstream_" + verdict.reason();
     switch (verdict.kind()) {
       case RATE_LIMITED -> {

@@ -38,6 +38,16 @@ public record FailureClass(Kind kind, Next next, String reason, @Nullable Long r
     NOWHERE
   }
 
+  /// What OpenAI and its many imitators call it.
+  private static final String UNKNOWN_MODEL = "model_not_found";
+
+  private static final String UNKNOWN_MODEL_REASON = "unknown-model";
+
+  /// Whether the backend has no such model.
+  public boolean unknownModel() {
+    return reason.equals(UNKNOWN_MODEL_REASON);
+  }
+
   public static FailureClass of(UpstreamFailure failure) {
     return switch (failure) {
       case UpstreamFailure.Connect _ -> failed(Next.ELSEWHERE, "connect");
@@ -60,8 +70,13 @@ public record FailureClass(Kind kind, Next next, String reason, @Nullable Long r
           tooLong(status.code(), status.message())
               ? new FailureClass(Kind.NEUTRAL, Next.SHORTER, "context-length", null)
               : new FailureClass(Kind.NEUTRAL, Next.NOWHERE, reason, null);
-      case 401, 402, 403, 404, 405 ->
-          new FailureClass(Kind.MISCONFIGURED, Next.ELSEWHERE, reason, null);
+      case 404 ->
+          // One model that a backend lacks says nothing about its others, and the name may be the
+          // client's invention: it must not get the backend ejected.
+          status.code().equals(UNKNOWN_MODEL)
+              ? new FailureClass(Kind.NEUTRAL, Next.ELSEWHERE, UNKNOWN_MODEL_REASON, null)
+              : new FailureClass(Kind.MISCONFIGURED, Next.ELSEWHERE, reason, null);
+      case 401, 402, 403, 405 -> new FailureClass(Kind.MISCONFIGURED, Next.ELSEWHERE, reason, null);
       case 408 -> failed(Next.ELSEWHERE, reason);
       case 429 -> rateLimited(reason, status.retryAfterMillis());
       case 503 ->
