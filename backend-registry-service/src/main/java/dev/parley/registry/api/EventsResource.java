@@ -60,12 +60,30 @@ final class EventsResource {
       sink.close();
       return;
     }
-    Thread.ofVirtual().name("events").start(() -> serve(subscribed.get(), sink, sse));
+    // The head leaves with the first event, and must have left before this method returns: the
+    // framework sends one itself where it finds none.
+    if (greet(sink, sse)) {
+      Thread.ofVirtual().name("events").start(() -> serve(subscribed.get(), sink, sse));
+    } else {
+      hub.unsubscribe(subscribed.get());
+      sink.close();
+    }
+  }
+
+  private static boolean greet(SseEventSink sink, Sse sse) {
+    try {
+      send(sink, sse.newEventBuilder().comment("here is how the backends are").build());
+      return true;
+    } catch (ExecutionException | TimeoutException | IllegalStateException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   private void serve(Subscription subscription, SseEventSink sink, Sse sse) {
     try (sink) {
-      send(sink, sse.newEventBuilder().comment("here is how the backends are").build());
       for (BackendStatus status : fleet.statuses()) {
         send(sink, backend(sse, status));
       }

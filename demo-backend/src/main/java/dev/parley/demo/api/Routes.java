@@ -44,7 +44,7 @@ class Routes {
     String given = ctx.request().getHeader(REQUEST_ID);
     String id =
         given != null && GOOD_ID.matcher(given).matches() ? given : UUID.randomUUID().toString();
-    MDC.put("requestId", id);
+    MDC.put("request_id", id);
     ctx.response().putHeader(REQUEST_ID, id);
     ctx.next();
   }

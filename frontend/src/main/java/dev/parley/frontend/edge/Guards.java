@@ -39,7 +39,7 @@ final class Guards {
     SecurityHeaders.ALL.forEach(response::putHeader);
     var id = RequestId.of(request.getHeader(REQUEST_ID), () -> UUID.randomUUID().toString());
     response.putHeader(REQUEST_ID, id);
-    MDC.put("requestId", id);
+    MDC.put("request_id", id);
 
     var authority = authority(request);
     // Probes of an orchestrator address the pod by whatever name they like, and learn nothing.
