@@ -80,7 +80,10 @@ public final class HttpKvStore implements KvStore {
     HttpResponse<byte[]> response = read(node -> request(node, path(key)).GET().build());
     return switch (response.statusCode()) {
       case 200 -> Optional.of(new Entry(key, requireVersion(response), response.body()));
-      case 404 -> Optional.empty();
+      case 404 -> {
+        requireNoSuchKey(response);
+        yield Optional.empty();
+      }
       default -> throw unexpected(response);
     };
   }
@@ -156,10 +159,13 @@ public final class HttpKvStore implements KvStore {
     return switch (answer.statusCode()) {
       case 200, 204 -> new WriteOutcome.Applied(version(answer).orElse(""), true);
       case 201 -> new WriteOutcome.Applied(requireVersion(answer), false);
-      case 404 ->
-          condition instanceof Condition.Version
-              ? new WriteOutcome.Conflict(null)
-              : new WriteOutcome.Applied(version(answer).orElse(""), false);
+      case 404 -> {
+        requireNoSuchKey(answer);
+        yield condition instanceof Condition.Version
+            ? new WriteOutcome.Conflict(null)
+            : new WriteOutcome.Applied("", false);
+      }
+      case 409 -> new WriteOutcome.Unknown(Problem.of(answer).detail());
       case 412 -> new WriteOutcome.Conflict(version(answer).orElse(null));
       default -> throw unexpected(answer);
     };
@@ -327,6 +333,14 @@ public final class HttpKvStore implements KvStore {
     }
   }
 
+  /// A 404 that does not say so in the store's own words comes from something else, which listens
+  /// where a node should, and says nothing about the key.
+  private static void requireNoSuchKey(HttpResponse<byte[]> response) {
+    if (!Problem.of(response).type().endsWith("/not-found")) {
+      throw unexpected(response);
+    }
+  }
+
   private static IllegalStateException unexpected(HttpResponse<byte[]> response) {
     return new IllegalStateException(
         "the store answered " + response.statusCode() + ": " + Problem.of(response).detail());
@@ -347,7 +361,7 @@ public final class HttpKvStore implements KvStore {
     }
 
     boolean notApplied() {
-      return type.endsWith("/not-applied");
+      return type.endsWith("/not-applied") || type.endsWith("/no-room");
     }
   }
 }

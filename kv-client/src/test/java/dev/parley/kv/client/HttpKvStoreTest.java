@@ -62,7 +62,17 @@ class HttpKvStoreTest {
 
   @Test
   void anAbsentKeyIsEmpty() throws Exception {
-    assertEquals(Optional.empty(), store(node(e -> answer(e, 404, ""))).get("k"));
+    KvStore store = store(node(e -> answer(e, 404, "{\"type\":\"/problems/kv/not-found\"}")));
+    assertEquals(Optional.empty(), store.get("k"));
+    assertEquals(new WriteOutcome.Applied("", false), store.delete("k", Condition.ALWAYS));
+  }
+
+  @Test
+  void whatDoesNotKnowTheStoresPathsIsNotTakenForAnEmptyStore() throws Exception {
+    KvStore store = store(node(e -> answer(e, 404, "<h1>no such page</h1>")));
+    assertThrows(IllegalStateException.class, () -> store.get("k"));
+    assertThrows(IllegalStateException.class, () -> store.put("k", new byte[0], Condition.ALWAYS));
+    assertThrows(IllegalStateException.class, () -> store.delete("k", Condition.ALWAYS));
   }
 
   @Test
@@ -155,6 +165,30 @@ class HttpKvStoreTest {
     assertEquals(
         new WriteOutcome.Unknown("one of three answered"),
         store(node(unknown), refusing()).put("k", new byte[0], Condition.ALWAYS));
+  }
+
+  @Test
+  void aWriteTheKeyNoLongerRemembersIsUnknown() throws Exception {
+    HttpHandler forgotten =
+        exchange ->
+            answer(
+                exchange,
+                409,
+                "{\"type\":\"/problems/kv/outcome-unknown\",\"detail\":\"too long ago\"}");
+    assertEquals(
+        new WriteOutcome.Unknown("too long ago"),
+        store(node(forgotten)).put("k", new byte[0], Condition.ALWAYS));
+  }
+
+  @Test
+  void aWriteForWhichThereIsNoRoomWasCertainlyNotApplied() throws Exception {
+    HttpHandler full =
+        exchange ->
+            answer(
+                exchange, 507, "{\"type\":\"/problems/kv/no-room\",\"detail\":\"disks are full\"}");
+    assertEquals(
+        new WriteOutcome.NotApplied("disks are full"),
+        store(node(full)).put("k", new byte[0], Condition.ALWAYS));
   }
 
   @Test

@@ -223,7 +223,9 @@ final class KeyQueue {
     Ballot beforeBallot = highest == null ? Ballot.ZERO : highest.accepted();
     long above = Math.max(floor, before == null ? 0 : before.version());
     for (Attempt attempt : batch) {
-      above = Math.max(above, attempt.base);
+      if (!baseIsCondition(attempt)) {
+        above = Math.max(above, attempt.base);
+      }
     }
     if (ballot.counter() <= above) {
       // A version made under this ballot would not lie above every base. Begin again higher.
@@ -235,6 +237,7 @@ final class KeyQueue {
     Versioned value = before;
     List<Decided> answers = new ArrayList<>();
     boolean room = withRoom >= node.majority();
+    boolean unburied = false;
     for (Attempt attempt : batch) {
       Mutation mutation = attempt.mutation;
       if (mutation == null) {
@@ -249,6 +252,10 @@ final class KeyQueue {
         refused = new Answer.NoRoom();
       }
       if (refused != null) {
+        if (attempt.proposed && !(refused instanceof Answer.Applied)) {
+          unburied = true;
+          refused = afterProposal(refused, value);
+        }
         answers.add(new Decided(attempt, refused));
         continue;
       }
@@ -263,7 +270,7 @@ final class KeyQueue {
     boolean changed = value != before;
     if (!changed) {
       List<Ballot> seen = promises.values().stream().map(Message.Promise::accepted).toList();
-      if (node.rules().known(seen) || beforeBallot.equals(Ballot.ZERO)) {
+      if (beforeBallot.equals(Ballot.ZERO) || (node.rules().known(seen) && !unburied)) {
         finish();
         return;
       }
@@ -274,6 +281,25 @@ final class KeyQueue {
     phase = Phase.ACCEPTING;
     beginPhase();
     node.sendAll(new Message.Accept(node.scope(), call, key, ballot, value));
+  }
+
+  /// Whether the operation's base is the very version it demands. Such an operation only ever
+  /// creates a version above its base, whatever the ballot; so a made-up one need not, and must
+  /// not, drive the ballots up.
+  private static boolean baseIsCondition(Attempt attempt) {
+    return attempt.mutation != null
+        && attempt.mutation.condition() instanceof Precondition.At(var version)
+        && version == attempt.base;
+  }
+
+  /// What a refusal means for an operation that was in an Accept before. One acceptor may still
+  /// hold it, and a later ballot might find it there and complete it, unless this ballot gets
+  /// something accepted above it; of a key without a record there is nothing to get accepted. And
+  /// if the key's memory is too short, it may have been completed already.
+  private static Answer.OfWrite afterProposal(Answer.OfWrite refused, @Nullable Versioned current) {
+    return current == null || refused instanceof Answer.Forgotten
+        ? new Answer.Unknown("the write was proposed, and what became of it is not known")
+        : refused;
   }
 
   private static Answer.OfRead read(@Nullable Versioned value) {

@@ -21,6 +21,9 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
 @QuarkusTest
@@ -41,6 +44,47 @@ class HttpApiTest {
 
   private static String put(String key, String value) {
     return given().body(value).put("/v1/kv/" + key).then().extract().header("ETag");
+  }
+
+  /// Asks until the answer has this status; what it waits for happens on another thread.
+  private static void await(int status, Supplier<Response> asking) {
+    long deadline = System.nanoTime() + 20_000_000_000L;
+    int seen = asking.get().statusCode();
+    while (seen != status && System.nanoTime() < deadline) {
+      seen = asking.get().statusCode();
+    }
+    assertEquals(status, seen);
+  }
+
+  @Test
+  void clientsThatStallInTheirUploadsDoNotCutTheNodeOffFromItsPeers() throws IOException {
+    byte[] almost = new byte[(1 << 20) - 1];
+    List<Socket> stalled = new ArrayList<>();
+    try {
+      for (int i = 0; i < 24; i++) {
+        Socket socket = new Socket("127.0.0.1", RestAssured.port);
+        stalled.add(socket);
+        OutputStream out = socket.getOutputStream();
+        out.write(
+            "PUT /v1/kv/stalled HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n"
+                .getBytes(StandardCharsets.US_ASCII));
+        out.write(almost);
+        out.flush();
+      }
+      await(503, () -> given().body(new byte[64]).put("/v1/kv/crowded"));
+      given()
+          .header("Authorization", TOKEN)
+          .contentType("application/x-parley-peer")
+          .body(new byte[64])
+          .post("/internal/peer")
+          .then()
+          .statusCode(400);
+    } finally {
+      for (Socket socket : stalled) {
+        socket.close();
+      }
+    }
+    await(201, () -> given().header("If-None-Match", "*").body(new byte[64]).put("/v1/kv/roomy"));
   }
 
   @Test

@@ -9,16 +9,23 @@ import java.util.function.Consumer;
 /// Reads request bodies, bounded one by one and all together.
 public final class Bodies {
 
-  /// All bodies being held at once, over all connections. Beyond this, requests are refused early
-  /// instead of running out of memory.
+  /// All bodies of one sort being held at once, over all connections. Beyond this, requests are
+  /// refused early instead of running out of memory.
   private static final long ALL = 24 << 20;
 
-  private static final AtomicLong HELD = new AtomicLong();
+  /// Whose bodies they are. Peers have a bound of their own, so that clients that stall in the
+  /// middle of their uploads cannot cut the node off from the cluster.
+  public enum From {
+    CLIENT,
+    PEER;
+
+    private final AtomicLong held = new AtomicLong();
+  }
 
   private Bodies() {}
 
   /// Reads at most `limit` bytes, or answers 413; the body counts as held until the response ends.
-  public static void read(RoutingContext context, int limit, Consumer<byte[]> then) {
+  public static void read(RoutingContext context, From from, int limit, Consumer<byte[]> then) {
     HttpServerRequest request = context.request();
     long announced = announced(request);
     if (announced > limit) {
@@ -28,7 +35,7 @@ public final class Bodies {
     Buffer body = Buffer.buffer();
     boolean[] refused = {false};
     long[] held = {0};
-    context.addEndHandler(_ -> HELD.addAndGet(-held[0]));
+    context.addEndHandler(_ -> from.held.addAndGet(-held[0]));
     request.exceptionHandler(_ -> {});
     request.handler(
         chunk -> {
@@ -41,7 +48,7 @@ public final class Bodies {
             return;
           }
           held[0] += chunk.length();
-          if (HELD.addAndGet(chunk.length()) > ALL) {
+          if (from.held.addAndGet(chunk.length()) > ALL) {
             refused[0] = true;
             Problem.NOT_APPLIED.answer(context, "too many large requests at once");
             return;

@@ -119,6 +119,7 @@ class KvRoutes {
     Mutation empty = mutation(context, key, null);
     Bodies.read(
         context,
+        Bodies.From.CLIENT,
         MAX_VALUE,
         body ->
             host.write(

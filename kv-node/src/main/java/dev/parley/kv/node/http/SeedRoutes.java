@@ -69,6 +69,7 @@ class SeedRoutes {
     }
     Bodies.read(
         context,
+        Bodies.From.CLIENT,
         KvRoutes.MAX_VALUE + 4096,
         bytes -> KvRoutes.guard(context, () -> store(context, bytes)));
   }

@@ -90,7 +90,8 @@ public final class PeerLink {
   public void send(Message message) {
     int weight = weight(message);
     if (queuedBytes + weight > QUEUE_BYTES) {
-      undelivered.accept(List.of(message));
+      // Not in this turn: the core's other effects, of which this message was one, come first.
+      vertx.runOnContext(_ -> undelivered.accept(List.of(message)));
       return;
     }
     queue.add(new Queued(message, weight));

@@ -42,7 +42,7 @@ class PeerRoute {
       Problem.UNAUTHORIZED.answer(context, "the service token is missing or wrong");
       return;
     }
-    Bodies.read(context, MAX_BATCH, bytes -> accept(context, bytes));
+    Bodies.read(context, Bodies.From.PEER, MAX_BATCH, bytes -> accept(context, bytes));
   }
 
   private void accept(RoutingContext context, byte[] bytes) {

@@ -1,0 +1,180 @@
+package dev.parley.kv.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/// The coordinator `a`, asked by hand, with the words of `b` and `c` put into its ear.
+class KeyQueueTest {
+
+  private static final Key KEY = Key.of("k");
+  private static final Message.Scope SCOPE = new Message.Scope(0, 1);
+  private static final OpId OP = new OpId(1, 1);
+
+  private final List<Message> toB = new ArrayList<>();
+  private final List<Answer> answers = new ArrayList<>();
+  private NodeCore core = start(null);
+  private long now;
+
+  /// Node `a`, which accepted `value` at the ballot 5.b.1 before, or nothing.
+  private NodeCore start(@Nullable Versioned value) {
+    Acceptor acceptor = new Acceptor(0);
+    acceptor.restore(1, new LogRecord.Meta(1, 0, 1, 0, 10));
+    if (value != null) {
+      acceptor.restore(2, new LogRecord.Entry(KEY, new Ballot(5, "b", 1), value));
+    }
+    core =
+        new NodeCore(
+            "a",
+            new Members(List.of("a", "b", "c")),
+            acceptor,
+            3,
+            Timing.local(),
+            new SplittableRandom(1));
+    carryOut(core.start(0));
+    return core;
+  }
+
+  private void carryOut(List<Effect> first) {
+    ArrayDeque<Effect> effects = new ArrayDeque<>(first);
+    while (!effects.isEmpty()) {
+      switch (effects.remove()) {
+        case Effect.Append(var lsn, _) -> effects.addAll(core.step(now, new Event.Durable(lsn)));
+        case Effect.Respond(_, var answer) -> answers.add(answer);
+        case Effect.Send(var to, var message) -> {
+          if (to.equals("b")) {
+            toB.add(message);
+          }
+        }
+        case Effect.DropBelow _ -> {}
+      }
+    }
+  }
+
+  private void heard(String from, Message message) {
+    carryOut(core.step(now, new Event.Received(from, 1, message)));
+  }
+
+  private void write(Mutation mutation) {
+    carryOut(core.step(now, new Event.Write(1, KEY, mutation)));
+  }
+
+  private <T extends Message> List<T> sent(Class<T> type) {
+    return toB.stream().filter(type::isInstance).map(type::cast).toList();
+  }
+
+  /// The ballot `a` prepares next, after it has lost the one before.
+  private Message.Prepare nextPrepare() {
+    int before = sent(Message.Prepare.class).size();
+    for (int i = 0; i < 1000 && sent(Message.Prepare.class).size() == before; i++) {
+      now += 1_000_000;
+      carryOut(core.step(now, new Event.Tick()));
+    }
+    return sent(Message.Prepare.class).getLast();
+  }
+
+  private static Versioned value(
+      long version, @Nullable String body, long windowStart, int operations) {
+    List<Versioned.Trace> traces =
+        IntStream.range(0, operations)
+            .mapToObj(i -> new Versioned.Trace(new OpId(9, i), version, true))
+            .toList();
+    return new Versioned(version, body == null ? null : bytes(body), traces, windowStart);
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  /// Lets `a` send an Accept of the mutation that `a` itself and `b` refuse, so that only `c` may
+  /// hold it, and lose its ballot by that.
+  private void proposeAndLose(Mutation mutation, Message.Promise promiseOfC) {
+    write(mutation);
+    heard("b", new Message.Prepare(SCOPE, 900, KEY, new Ballot(50_000_000, "b", 1)));
+    long call = sent(Message.Prepare.class).getLast().call();
+    heard(
+        "c",
+        new Message.Promise(
+            call, promiseOfC.accepted(), promiseOfC.value(), promiseOfC.floor(), false));
+    Message.Accept accept = sent(Message.Accept.class).getLast();
+    heard("b", new Message.Nack(accept.call(), new Ballot(50_000_000, "b", 1)));
+    assertEquals(List.of(), answers);
+  }
+
+  @Test
+  void aConflictIsAnsweredOnlyAfterAnEarlierProposalOfTheSameWriteIsBuried() {
+    Versioned chosen = value(5, "x", 0, 1);
+    start(chosen);
+    // A delete that only c accepted is not chosen, but makes the key look absent for a moment.
+    proposeAndLose(
+        new Mutation(OP, new Precondition.Absent(), bytes("y"), Mutation.NO_BASE),
+        new Message.Promise(0, new Ballot(7, "c", 1), value(7, null, 0, 2), 0, false));
+
+    Message.Prepare second = nextPrepare();
+    heard("b", new Message.Promise(second.call(), new Ballot(5, "b", 1), chosen, 0, false));
+
+    // c may still hold the write below this ballot: if nothing above it is accepted, a later
+    // ballot would find it there and bring it to life after its refusal was answered.
+    assertEquals(List.of(), answers);
+    Message.Accept burial = sent(Message.Accept.class).getLast();
+    assertEquals(second.ballot(), burial.ballot());
+    assertEquals(5, burial.value().version());
+    heard("b", new Message.Accepted(burial.call(), burial.ballot()));
+    assertEquals(List.of(new Answer.Conflict(5)), answers);
+  }
+
+  @Test
+  void aProposedWriteThatFindsNothingToBuryItWithIsUnknown() {
+    start(null);
+    proposeAndLose(
+        new Mutation(OP, new Precondition.Present(), bytes("y"), Mutation.NO_BASE),
+        new Message.Promise(0, new Ballot(7, "c", 1), value(7, "x", 0, 1), 0, false));
+    Message.Prepare second = nextPrepare();
+    heard("b", new Message.Promise(second.call(), Ballot.ZERO, null, 0, false));
+    assertEquals(1, answers.size());
+    assertInstanceOf(Answer.Unknown.class, answers.getFirst());
+  }
+
+  @Test
+  void aProposedWriteThatTheKeyNoLongerRemembersIsUnknownNotForgotten() {
+    Versioned chosen = value(5, "x", 0, 1);
+    start(chosen);
+    proposeAndLose(
+        new Mutation(OP, new Precondition.Always(), bytes("y"), Mutation.NO_BASE),
+        new Message.Promise(0, new Ballot(5, "b", 1), chosen, 0, false));
+    Message.Prepare second = nextPrepare();
+    // It was chosen, and so many writes followed that its trace is gone.
+    Versioned later = value(40_000_000, "z", 30_000_000, Versioned.WINDOW);
+    heard("b", new Message.Promise(second.call(), new Ballot(40_000_000, "c", 1), later, 0, false));
+    heard("b", accepted(sent(Message.Accept.class).getLast()));
+    assertEquals(1, answers.size());
+    assertInstanceOf(Answer.Unknown.class, answers.getFirst());
+  }
+
+  private static Message.Accepted accepted(Message.Accept accept) {
+    return new Message.Accepted(accept.call(), accept.ballot());
+  }
+
+  @Test
+  void aMadeUpVersionInAConditionDoesNotDriveTheVersionsUp() {
+    Versioned chosen = value(5, "x", 0, 1);
+    start(chosen);
+    long madeUp = 999_999_999_999_999_999L;
+    write(new Mutation(OP, new Precondition.At(madeUp), bytes("y"), madeUp));
+    Message.Prepare first = sent(Message.Prepare.class).getLast();
+    heard("b", new Message.Promise(first.call(), new Ballot(5, "b", 1), chosen, 0, false));
+    assertEquals(List.of(new Answer.Conflict(5)), answers);
+
+    write(new Mutation(new OpId(1, 2), new Precondition.Always(), bytes("z"), Mutation.NO_BASE));
+    assertTrue(sent(Message.Prepare.class).getLast().ballot().counter() < madeUp);
+  }
+}
