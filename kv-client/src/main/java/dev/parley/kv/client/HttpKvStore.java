@@ -40,7 +40,7 @@ public final class HttpKvStore implements KvStore {
 
   /// The whole call, all attempts together. A node itself gives up on a missing quorum after about
   /// two seconds, so every node can be asked once with time to spare.
-  private static final Duration DEADLINE = Duration.ofSeconds(5);
+  private static final Duration DEADLINE = Duration.ofSeconds(3);
 
   /// A pause between rounds in which every node refused: long enough not to spin.
   private static final Duration BETWEEN_ROUNDS = Duration.ofMillis(150);
