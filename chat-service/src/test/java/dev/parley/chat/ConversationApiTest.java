@@ -24,6 +24,7 @@ import dev.parley.chat.conversation.Parameters;
 import dev.parley.chat.conversation.State;
 import dev.parley.kv.client.Condition;
 import dev.parley.kv.client.InMemoryKvStore;
+import dev.parley.kv.client.KvStore;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.restassured.response.Response;
@@ -32,8 +33,10 @@ import jakarta.inject.Inject;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
+import java.util.Locale;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,6 +67,7 @@ class ConversationApiTest {
   @AfterEach
   void dismiss() {
     kv.available(true);
+    registry.refuses(_ -> false);
     a.close();
     b.close();
   }
@@ -613,5 +617,106 @@ class ConversationApiTest {
                     outcome ->
                         outcome.path("backend_id").asText().equals("id-" + a.name)
                             && outcome.path("kind").asText().equals("success")));
+  }
+
+  @Test
+  void aBackendLostInsideACharacterLeavesNoHalfOfItBehind() throws Exception {
+    a.next(
+        reply ->
+            reply.raw(
+                "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\\ud83d\"},"
+                    + "\"finish_reason\":null}]}\n\n"));
+    b.next(reply -> reply.tell("a", "😀b"));
+    String id = create();
+    say(id, "hi").statusCode(202);
+    try (EventStream events = new EventStream(id, 0L)) {
+      JsonNode last = events.untilState("done").data().path("message");
+      assertEquals("a😀b", last.path("content").asText());
+    }
+  }
+
+  @Test
+  void anAnswerBeyondWhatTheStoreTakesEndsWithTheBeginningThatFits() throws Exception {
+    for (String letter : List.of("x", "😀")) {
+      a.next(
+          reply -> {
+            reply.delta(letter.repeat(letter.equals("x") ? 1_100_000 : 100_000));
+            reply.finish("stop");
+          });
+      String id = create();
+      String mid = say(id, "hi").statusCode(202).extract().path("generation.id");
+      Fleet.until(() -> settledState(id) != null);
+      assertEquals("failed", settledState(id));
+      byte[] stored = kv.get(Keys.message(id, 2)).orElseThrow().value();
+      assertTrue(stored.length <= KvStore.MAX_VALUE_BYTES, () -> letter + ": " + stored.length);
+      JsonNode message = JSON.readTree(stored);
+      assertEquals("too-long", message.path("error").path("type").asText());
+      assertTrue(message.path("content").asText().startsWith(letter.repeat(70_000)));
+      Fleet.until(() -> store.keys(Keys.generation(id, mid) + "/", null).isEmpty());
+    }
+  }
+
+  private @Nullable String settledState(String id) {
+    State state = store.get(Keys.message(id, 2), Message.class).orElseThrow().value().state();
+    return state.terminal() ? state.name().toLowerCase(Locale.ROOT) : null;
+  }
+
+  @Test
+  void aTurnThatIsBeingWrittenHoldsBackTheNextAndOneThatWasNeverWrittenDoesNot() throws Exception {
+    for (boolean fresh : List.of(true, false)) {
+      String id = create();
+      Instant at = Instant.now().minusSeconds(fresh ? 0 : 600);
+      Conversation decided =
+          store
+              .get(Keys.conversation(id), Conversation.class)
+              .orElseThrow()
+              .value()
+              .withTurn("c1", "u1", "m" + System.nanoTime(), "first", 0, at);
+      store.put(Keys.conversation(id), decided, Condition.ALWAYS).orThrow();
+      say(id, "second").statusCode(fresh ? 409 : 202);
+      if (fresh) {
+        say(id, "c1", "first").statusCode(202);
+      }
+    }
+  }
+
+  @Test
+  void whatAReplicaLeftWhenItDiedWhileClearingAwayIsCleared() throws Exception {
+    String id = create();
+    String mid = say(id, "hi").statusCode(202).extract().path("generation.id");
+    awaitDone(id, mid);
+    Fleet.until(() -> store.get(Keys.pointer(mid), Generation.Pointer.class).isEmpty());
+    store.put(Keys.chunk(id, mid, 1), new Generation.Chunk(1, "two "), Condition.ALWAYS).orThrow();
+    store.put(Keys.pointer(mid), new Generation.Pointer(id, mid, 2), Condition.ALWAYS).orThrow();
+    Fleet.until(() -> store.get(Keys.pointer(mid), Generation.Pointer.class).isEmpty());
+    assertTrue(store.chunks(id, mid, 1).isEmpty());
+    assertEquals("one two three ", messages(id).path(1).path("content").asText());
+  }
+
+  @Test
+  void anIdThatCannotBeOneIsUnknownEverywhere() {
+    String id = "c".repeat(600);
+    given().get("/api/conversations/" + id).then().statusCode(404);
+    given().delete("/api/conversations/" + id).then().statusCode(404);
+    given()
+        .get("/api/conversations/" + id + "/events")
+        .then()
+        .statusCode(404)
+        .body("type", containsString("unknown-conversation"));
+  }
+
+  @Test
+  void aReportThatTheRegistryRefusesDoesNotHoldBackTheNext() {
+    registry.refuses(report -> report.toString().contains("id-" + a.name));
+    given().contentType("application/json").body("{\"message\":\"hi\"}").post("/chat");
+    Fleet.until(() -> registry.refused.get() > 0);
+    registry.knows(b);
+    Fleet.awaitSeen(b);
+    Fleet.until(
+        () -> {
+          given().contentType("application/json").body("{\"message\":\"hi\"}").post("/chat");
+          return registry.reports.stream()
+              .anyMatch(report -> report.path("outcomes").toString().contains("id-" + b.name));
+        });
   }
 }

@@ -137,6 +137,13 @@ public final class FakeBackend implements AutoCloseable {
       }
     }
 
+    /// An answer that does not say of what kind it is.
+    public void untyped(String body) throws IOException {
+      byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+      exchange.sendResponseHeaders(200, bytes.length);
+      exchange.getResponseBody().write(bytes);
+    }
+
     public void role() throws IOException {
       raw("data: " + chunk("{\"role\":\"assistant\",\"content\":\"\"}", null) + "\n\n");
     }

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// A registry that knows the backends a test gives it.
@@ -27,6 +28,8 @@ public final class FakeRegistry implements AutoCloseable {
   private volatile boolean down;
   private volatile @Nullable String unavailable;
   public final AtomicInteger selections = new AtomicInteger();
+  private volatile Predicate<JsonNode> refusing = _ -> false;
+  public final AtomicInteger refused = new AtomicInteger();
   public final List<JsonNode> reports = new CopyOnWriteArrayList<>();
 
   public FakeRegistry() throws IOException {
@@ -83,6 +86,11 @@ public final class FakeRegistry implements AutoCloseable {
     unavailable = type;
   }
 
+  /// Which reports it takes for malformed.
+  public void refuses(Predicate<JsonNode> which) {
+    refusing = which;
+  }
+
   public void down(boolean now) {
     down = now;
   }
@@ -100,8 +108,14 @@ public final class FakeRegistry implements AutoCloseable {
         send(
             exchange, 200, "{\"models\":[{\"id\":\"m\",\"backends\":[\"a\"],\"available\":true}]}");
       } else if (path.equals("/api/outcomes")) {
-        reports.add(JSON.readTree(body));
-        exchange.sendResponseHeaders(202, -1);
+        JsonNode report = JSON.readTree(body);
+        if (refusing.test(report)) {
+          refused.incrementAndGet();
+          send(exchange, 400, "{}");
+        } else {
+          reports.add(report);
+          exchange.sendResponseHeaders(202, -1);
+        }
       } else if (path.equals("/internal/backends/id-keyed/credential")) {
         boolean trusted =
             "Bearer test-service-token-0123"

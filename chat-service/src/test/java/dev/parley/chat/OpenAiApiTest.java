@@ -291,4 +291,34 @@ class OpenAiApiTest {
     }
     assertTrue(gone.await(5, TimeUnit.SECONDS));
   }
+
+  @Test
+  void aBackendThatSaysItIsDoneAndNeverEndsDoesNotKeepTheConnection() throws Exception {
+    CountDownLatch gone = new CountDownLatch(1);
+    a.next(
+        reply -> {
+          reply.delta("all");
+          reply.finish("stop");
+          reply.untilClientGone(gone);
+        });
+    String body = post(ASK_STREAMED).asString();
+    assertTrue(body.endsWith("data: [DONE]\n\n"), body);
+    assertTrue(gone.await(20, TimeUnit.SECONDS));
+  }
+
+  @Test
+  void anAnswerWithoutAContentTypeIsJson() {
+    a.next(reply -> reply.untyped("{\"choices\":[]}"));
+    Response response = post(ASK);
+    assertEquals(200, response.statusCode());
+    assertEquals("application/json", response.contentType());
+  }
+
+  @Test
+  void aModelNameThatNoBackendCanHaveIsRefusedBeforeAnybodyIsAsked() {
+    post("{\"model\":\"" + "m".repeat(257) + "\",\"messages\":[]}")
+        .then()
+        .statusCode(400)
+        .body("error.param", equalTo("model"));
+  }
 }

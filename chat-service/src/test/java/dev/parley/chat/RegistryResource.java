@@ -19,8 +19,8 @@ public class RegistryResource implements QuarkusTestResourceLifecycleManager {
       return Map.ofEntries(
           Map.entry("parley.registry-url", started.url()),
           Map.entry("parley.chat.connect-timeout", "500ms"),
-          Map.entry("parley.chat.first-token-timeout", "700ms"),
-          Map.entry("parley.chat.stall-timeout", "700ms"),
+          Map.entry("parley.chat.first-token-timeout", "2500ms"),
+          Map.entry("parley.chat.stall-timeout", "2500ms"),
           Map.entry("parley.chat.recovery-patience", "1500ms"),
           Map.entry("parley.chat.selection-refresh", "200ms"),
           Map.entry("parley.chat.adopt-after", "900ms"),

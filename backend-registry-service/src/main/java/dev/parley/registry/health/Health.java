@@ -47,7 +47,7 @@ public final class Health {
 
   private static final long HEALTHY_MINUTE_NANOS = Duration.ofSeconds(60).toNanos();
   private static final long DEFAULT_RETRY_AFTER_NANOS = Duration.ofSeconds(5).toNanos();
-  private static final long MAX_RETRY_AFTER_NANOS = Duration.ofSeconds(300).toNanos();
+  private static final long MAX_RETRY_AFTER_MS = Duration.ofSeconds(300).toMillis();
   private static final double JITTER = 0.2;
   private static final double LEAST_SLOW_START = 0.1;
 
@@ -183,7 +183,7 @@ public final class Health {
     long wait =
         retryAfterMs <= 0
             ? DEFAULT_RETRY_AFTER_NANOS
-            : Math.min(MAX_RETRY_AFTER_NANOS, Duration.ofMillis(retryAfterMs).toNanos());
+            : Duration.ofMillis(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs)).toNanos();
     rateLimitedUntilNanos = rateLimited ? Math.max(rateLimitedUntilNanos, now + wait) : now + wait;
     rateLimited = true;
   }

@@ -224,6 +224,8 @@ class HealthTest {
     assertEquals(5 * SECOND, health.retryInNanos(now));
     health.rateLimited(now, 86_400_000);
     assertEquals(300 * SECOND, health.retryInNanos(now));
+    health.rateLimited(now, Long.MAX_VALUE);
+    assertEquals(300 * SECOND, health.retryInNanos(now));
   }
 
   @Test

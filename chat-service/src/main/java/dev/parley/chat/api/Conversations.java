@@ -22,6 +22,7 @@ import dev.parley.kv.client.WriteOutcome;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.inject.Inject;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Comparator;
@@ -59,6 +60,7 @@ public class Conversations {
   private final TokenCounter tokens;
   private final InstantSource clock;
   private final Draining draining;
+  private final Duration turnTakes;
   private final SecureRandom random = new SecureRandom();
   private final ExecutorService parallel = Executors.newVirtualThreadPerTaskExecutor();
 
@@ -92,6 +94,7 @@ public class Conversations {
     this.tokens = tokens;
     this.clock = clock;
     this.draining = draining;
+    this.turnTakes = config.chat().adoptAfter();
   }
 
   public Result<Conversation> create(
@@ -120,7 +123,9 @@ public class Conversations {
   public Result<Conversation> get(String id) {
     Optional<Versioned<Conversation>> found = load(id);
     if (found.isEmpty()) {
-      store.delete(Keys.row(OWNER, id));
+      if (validId(id)) {
+        store.delete(Keys.row(OWNER, id));
+      }
       return Result.refused(new Refusal.NoConversation(id));
     }
     Conversation conversation = found.get().value();
@@ -181,6 +186,9 @@ public class Conversations {
   }
 
   public Result<Boolean> delete(String id) {
+    if (!validId(id)) {
+      return Result.refused(new Refusal.NoConversation(id));
+    }
     Optional<Versioned<Conversation>> found = load(id);
     WriteOutcome row = store.delete(Keys.row(OWNER, id));
     if (found.isEmpty()) {
@@ -390,12 +398,17 @@ public class Conversations {
     if (generation.isPresent()) {
       return !generation.get().value().state().terminal();
     }
-    // Its writer died between the turn and the answer's record.
     Optional<Versioned<Message>> answer =
         store.get(Keys.message(id, last.get().assistantOrdinal()), Message.class);
-    if (answer.isEmpty() || answer.get().value().state().terminal()) {
+    if (answer.isEmpty()) {
+      // Another request decided this turn and is about to write it, or died meanwhile.
+      Duration age = Duration.between(last.get().at(), clock.instant()).abs();
+      return age.compareTo(turnTakes) < 0;
+    }
+    if (answer.get().value().state().terminal()) {
       return false;
     }
+    // Its writer died between the answer and the answer's record.
     generations.askedAbout(id, answer.get().value());
     return true;
   }

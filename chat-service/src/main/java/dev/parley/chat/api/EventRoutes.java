@@ -3,9 +3,7 @@ package dev.parley.chat.api;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.parley.chat.ChatConfig;
 import dev.parley.chat.Draining;
-import dev.parley.chat.conversation.Conversation;
 import dev.parley.chat.conversation.ConversationStore;
-import dev.parley.chat.conversation.Keys;
 import dev.parley.chat.conversation.Seq;
 import dev.parley.chat.generation.Generations;
 import dev.parley.chat.generation.Hub;
@@ -35,6 +33,7 @@ public class EventRoutes {
   private static final Logger LOG = Logger.getLogger(EventRoutes.class);
   private static final long SLOW_CLIENT_SECONDS = 30;
 
+  private final Conversations conversations;
   private final ConversationStore store;
   private final Generations generations;
   private final Hub hub;
@@ -45,6 +44,7 @@ public class EventRoutes {
 
   @Inject
   EventRoutes(
+      Conversations conversations,
       ConversationStore store,
       Generations generations,
       Hub hub,
@@ -52,6 +52,7 @@ public class EventRoutes {
       ChatConfig config,
       Draining draining,
       MeterRegistry metrics) {
+    this.conversations = conversations;
     this.store = store;
     this.generations = generations;
     this.hub = hub;
@@ -101,7 +102,7 @@ public class EventRoutes {
 
   private void serve(RoutingContext rc, String id, Seq after, ClientSink sink, Hub.Watch watch) {
     try (watch) {
-      if (store.get(Keys.conversation(id), Conversation.class).isEmpty()) {
+      if (conversations.load(id).isEmpty()) {
         refuse(rc, new Refusal.NoConversation(id));
         return;
       }

@@ -8,26 +8,52 @@ public final class LiveText {
   private String half = "";
   private long bytes;
 
-  public synchronized int append(String more) {
-    String added = half + more;
+  public void append(String more) {
+    appendWithin(more, Long.MAX_VALUE);
+  }
+
+  /// Appends as many whole characters as fit.
+  ///
+  /// @param maxJsonBytes which [#jsonBytes] does not exceed
+  /// @return whether all of it fitted
+  public synchronized boolean appendWithin(String more, long maxJsonBytes) {
+    // A half whose other half never came is dropped: whoever writes on begins with a whole one.
+    boolean completes = !more.isEmpty() && Character.isLowSurrogate(more.charAt(0));
+    String added = completes ? half + more : more.isEmpty() ? half : more;
     half = "";
     if (!added.isEmpty() && Character.isHighSurrogate(added.charAt(added.length() - 1))) {
       half = added.substring(added.length() - 1);
       added = added.substring(0, added.length() - 1);
     }
-    text.append(added);
-    for (int i = 0; i < added.length(); i++) {
-      char c = added.charAt(i);
-      bytes += c < 0x20 ? 6 : c < 0x80 ? (c == '"' || c == '\\' ? 2 : 1) : 3;
+    int at = 0;
+    while (at < added.length()) {
+      int next = added.offsetByCodePoints(at, 1);
+      int cost = next - at == 2 ? 12 : jsonBytes(added.charAt(at));
+      if (bytes + cost > maxJsonBytes) {
+        text.append(added, 0, at);
+        half = "";
+        return false;
+      }
+      bytes += cost;
+      at = next;
     }
-    return text.length();
+    text.append(added);
+    return true;
+  }
+
+  private static int jsonBytes(char c) {
+    if (c < 0x20 || Character.isSurrogate(c)) {
+      return 6;
+    }
+    return c >= 0x80 ? 3 : c == '"' || c == '\\' ? 2 : 1;
   }
 
   public synchronized int length() {
     return text.length();
   }
 
-  /// An upper bound of its length as a JSON string in UTF-8.
+  /// An upper bound of its length as a JSON string in UTF-8, where a writer may escape control
+  /// characters and surrogates.
   public synchronized long jsonBytes() {
     return bytes;
   }

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class GenerationRun {
 
   /// What the writer came to.
-  record End(State state, Message.@Nullable Failure error, boolean truncatedBySize) {}
+  record End(State state, Message.@Nullable Failure error) {}
 
   final String conversationId;
   final String messageId;

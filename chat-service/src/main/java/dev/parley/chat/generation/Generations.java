@@ -34,6 +34,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Supplier;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
@@ -199,14 +200,16 @@ public class Generations {
       return stored;
     }
     Message told = found.get().value().message();
+    String text = joined(store.chunks(conversationId, stored.id(), 0));
     if (told.state().terminal()) {
+      // Only now: while the message is not final, its chunks are all there.
       Optional<Versioned<Message>> last =
           store.get(Keys.message(conversationId, stored.ordinal()), Message.class);
       if (last.isPresent() && last.get().value().state().terminal()) {
         return last.get().value();
       }
     }
-    return told.withContent(joined(store.chunks(conversationId, stored.id(), 0)));
+    return told.withContent(text);
   }
 
   private void run(GenerationRun run) {
@@ -239,8 +242,7 @@ public class Generations {
       run.end(
           new GenerationRun.End(
               State.FAILED,
-              new Message.Failure("internal", "The answer failed for an internal reason.", true),
-              false));
+              new Message.Failure("internal", "The answer failed for an internal reason.", true)));
     }
   }
 
@@ -257,7 +259,7 @@ public class Generations {
   private void keep(GenerationRun run, Keeper keeper) {
     try {
       if (keeper.keep()) {
-        settle(run.record(), run.text.toString());
+        settle(run.record(), run.text::toString);
       }
     } catch (InterruptedException unexpected) {
       run.lose();
@@ -271,16 +273,9 @@ public class Generations {
   }
 
   /// The end is decided: writes the final message and clears away what it was made of. Whoever
-  // finds
-  /// this half done can do it again.
-  private void settle(Generation record, String text) {
-    Message last = record.message().withContent(text);
-    String id = record.conversationId();
-    while (true) {
-      WriteOutcome outcome = store.put(Keys.message(id, last.ordinal()), last, Condition.ALWAYS);
-      if (outcome instanceof WriteOutcome.Applied) {
-        break;
-      }
+  /// finds this half done, or at the same time, can do it again.
+  private void settle(Generation record, Supplier<String> text) {
+    while (!settled(store, record, text)) {
       try {
         Thread.sleep(250);
       } catch (InterruptedException stopped) {
@@ -291,20 +286,46 @@ public class Generations {
         return;
       }
     }
+    String id = record.conversationId();
+    String messageId = record.message().id();
     hub.changed(id);
     try {
-      store.delete(Keys.pointer(last.id()));
-      for (int i = 0; ; i++) {
-        if (!(store.delete(Keys.chunk(id, last.id(), i))
-            instanceof WriteOutcome.Applied(_, boolean existed))) {
-          break;
+      List<String> chunks = store.keys(Keys.chunks(id, messageId), null);
+      while (!chunks.isEmpty()) {
+        for (String chunk : chunks) {
+          if (!(store.delete(chunk) instanceof WriteOutcome.Applied)) {
+            return;
+          }
         }
-        if (!existed) {
-          break;
-        }
+        chunks = store.keys(Keys.chunks(id, messageId), null);
       }
+      // Last, since it is by the pointer that what is left is found.
+      store.delete(Keys.pointer(messageId));
     } catch (StoreUnavailableException later) {
-      LOG.debugf("what is left of generation %s is cleared away later", last.id());
+      LOG.debugf("what is left of generation %s is cleared away later", messageId);
+    }
+  }
+
+  /// Writes the final message if nobody has. The text is taken after the message was seen not to be
+  /// final, and replaces nothing but what was seen: its chunks may be on their way out otherwise.
+  static boolean settled(ConversationStore store, Generation record, Supplier<String> text) {
+    String id = record.conversationId();
+    Message last = record.message();
+    String key = Keys.message(id, last.ordinal());
+    try {
+      Optional<Versioned<Message>> there = store.get(key, Message.class);
+      if (there.isPresent() && there.get().value().state().terminal()) {
+        return true;
+      }
+      if (there.isEmpty() && store.get(Keys.conversation(id), Conversation.class).isEmpty()) {
+        return true;
+      }
+      Condition unchanged =
+          there.isEmpty() ? Condition.ABSENT : Condition.version(there.get().version());
+      return store.put(key, last.withContent(text.get()), unchanged)
+          instanceof WriteOutcome.Applied;
+    } catch (StoreUnavailableException unavailable) {
+      return false;
     }
   }
 
@@ -372,19 +393,8 @@ public class Generations {
     if (found.isEmpty()) {
       restart(pointer);
     } else if (found.get().value().state().terminal()) {
-      Optional<Versioned<Message>> message =
-          store.get(Keys.message(pointer.conversationId(), pointer.ordinal()), Message.class);
-      if (message.isPresent() && message.get().value().state().terminal()) {
-        store.delete(Keys.pointer(pointer.messageId()));
-      } else if (store
-          .get(Keys.conversation(pointer.conversationId()), Conversation.class)
-          .isPresent()) {
-        List<Generation.Chunk> chunks =
-            store.chunks(pointer.conversationId(), pointer.messageId(), 0);
-        settle(found.get().value(), joined(chunks));
-      } else {
-        store.delete(Keys.pointer(pointer.messageId()));
-      }
+      String id = pointer.conversationId();
+      settle(found.get().value(), () -> joined(store.chunks(id, pointer.messageId(), 0)));
     } else {
       adopt(found.get());
     }

@@ -105,7 +105,7 @@ final class Writer {
         return null;
       }
       if (run.stopRequested()) {
-        return new GenerationRun.End(State.STOPPED, null, false);
+        return new GenerationRun.End(State.STOPPED, null);
       }
       Prompt asked;
       try {
@@ -222,8 +222,7 @@ final class Writer {
                 if (filter.diverged()) {
                   ended.complete(new Ending.Diverged());
                 } else if (!fresh.isEmpty()) {
-                  grow(fresh, attempt);
-                  if (run.text.jsonBytes() > MAX_TEXT_BYTES) {
+                  if (!grow(fresh, attempt)) {
                     ended.complete(new Ending.TooLong());
                   }
                 }
@@ -283,10 +282,10 @@ final class Writer {
     }
   }
 
-  /// Adds text. Runs on the call's event loop, and does not block.
-  private void grow(String fresh, Router.Attempt attempt) {
+  /// Adds text. Runs on the call's event loop, and does not block. False if not all of it fits.
+  private boolean grow(String fresh, Router.Attempt attempt) {
     if (run.lost() || run.handingOver()) {
-      return;
+      return true;
     }
     Message now = run.message();
     if (now.state() != State.GENERATING) {
@@ -302,21 +301,21 @@ final class Writer {
       run.change(generating);
     }
     attempt.firstToken();
-    run.text.append(fresh);
+    boolean fits = run.text.appendWithin(fresh, MAX_TEXT_BYTES);
     run.grown(tools.settings.chunkTokens());
     tools.hub.changed(run.conversationId);
+    return fits;
   }
 
   private GenerationRun.@Nullable End judge(Candidate candidate, boolean continued, Ending ending)
       throws InterruptedException {
     return switch (ending) {
-      case Ending.Complete _ -> new GenerationRun.End(State.DONE, null, false);
+      case Ending.Complete _ -> new GenerationRun.End(State.DONE, null);
       case Ending.Interrupted _ -> null;
       case Ending.TooLong _ ->
           new GenerationRun.End(
               State.FAILED,
-              new Message.Failure("too-long", "The answer grew beyond what can be stored.", false),
-              true);
+              new Message.Failure("too-long", "The answer grew beyond what can be stored.", false));
       case Ending.Diverged _ -> {
         tried.add(candidate.backendId());
         yield attempts >= MAX_ATTEMPTS_PER_ANSWER || ++fruitless >= tools.settings.maxAttempts()
@@ -431,8 +430,7 @@ final class Writer {
   }
 
   private GenerationRun.End failed(String type, String message, boolean retryable) {
-    return new GenerationRun.End(
-        State.FAILED, new Message.Failure(type, message, retryable), false);
+    return new GenerationRun.End(State.FAILED, new Message.Failure(type, message, retryable));
   }
 
   private boolean patient() {

@@ -20,6 +20,10 @@ public final class CompletionRequest {
 
   private static final JsonFactory JSON = new JsonFactory();
 
+  /// The longest name a backend can have for a model. The registry refuses longer ones, and they
+  /// would be kept here as the key of what it said.
+  private static final int MAX_MODEL_CHARS = 256;
+
   private record Span(int from, int to) {}
 
   private final byte[] body;
@@ -86,6 +90,9 @@ public final class CompletionRequest {
           }
           model = token == JsonToken.VALUE_NULL ? "" : parser.getText();
           parser.finishToken();
+          if (model.length() > MAX_MODEL_CHARS) {
+            throw new Refusal("'model' has more than " + MAX_MODEL_CHARS + " characters.", "model");
+          }
           models.add(new Span(from, end(parser)));
         }
         case "stream" -> {

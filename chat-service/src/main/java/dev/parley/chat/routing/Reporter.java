@@ -9,12 +9,15 @@ import io.quarkus.runtime.StartupEvent;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
+import jakarta.ws.rs.WebApplicationException;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /// Tells the registry how attempts ended and what is in flight, in batches, off the request path.
@@ -23,6 +26,11 @@ import org.jspecify.annotations.Nullable;
 /// queue is bounded: with the registry gone for long, the oldest outcomes are forgotten.
 @ApplicationScoped
 public class Reporter {
+
+  private static final Logger LOG = Logger.getLogger(Reporter.class);
+
+  /// What says that the report itself is at fault and will never be taken as it is.
+  private static final Set<Integer> REFUSALS = Set.of(400, 413, 415, 422);
 
   private static final int BATCH = 256;
   private static final int QUEUE = 4_096;
@@ -83,7 +91,13 @@ public class Reporter {
         unsent = null;
       } catch (InterruptedException stopped) {
         return;
-      } catch (RuntimeException unavailable) {
+      } catch (RuntimeException failed) {
+        if (unsent != null && refusedForGood(failed)) {
+          // Those behind it must not wait for it.
+          LOG.warnf("the registry refused a report: %s", failed.getMessage());
+          dropped.increment(unsent.outcomes().size());
+          unsent = null;
+        }
         try {
           Thread.sleep(intervalMillis);
         } catch (InterruptedException stopped) {
@@ -95,6 +109,11 @@ public class Reporter {
         }
       }
     }
+  }
+
+  private static boolean refusedForGood(RuntimeException failed) {
+    return failed instanceof WebApplicationException answered
+        && REFUSALS.contains(answered.getResponse().getStatus());
   }
 
   /// Collects for one interval, or until the batch is full.

@@ -61,6 +61,7 @@ public final class UpstreamCall {
   private boolean over;
   private long silenceTimer = -1;
   private long totalTimer = -1;
+  private boolean answered;
 
   UpstreamCall(
       Vertx vertx,
@@ -179,7 +180,8 @@ public final class UpstreamCall {
   private void receive(HttpClientResponse answer) {
     response = answer;
     answer.exceptionHandler(broken -> on(() -> cut(describe(broken))));
-    String type = String.valueOf(answer.getHeader("content-type")).toLowerCase(Locale.ROOT);
+    String header = answer.getHeader("content-type");
+    String type = header == null ? "" : header.toLowerCase(Locale.ROOT);
     if (answer.statusCode() != 200) {
       collect(answer, MAX_ERROR_BYTES, () -> failStatus(answer));
     } else if (call.streamed() && !type.contains("application/json")) {
@@ -251,7 +253,7 @@ public final class UpstreamCall {
       fail(new UpstreamFailure.Unreadable("the answer is not a stream"));
     } else {
       end();
-      listener.completed(plain.getBytes(), type);
+      listener.completed(plain.getBytes(), type.isEmpty() ? "application/json" : type);
     }
   }
 
@@ -290,6 +292,7 @@ public final class UpstreamCall {
   }
 
   private void streamEnded() {
+    answered = true;
     if (over) {
       return;
     }
@@ -316,8 +319,17 @@ public final class UpstreamCall {
     end();
     if (finished < call.finishes()) {
       abort();
+    } else if (!answered) {
+      // A backend that said it is done and leaves the stream open would keep the connection.
+      vertx.setTimer(AFTERGLOW_MILLIS, _ -> on(this::abortUnlessAnswered));
     }
     listener.completed(new byte[0], "");
+  }
+
+  private void abortUnlessAnswered() {
+    if (!answered) {
+      abort();
+    }
   }
 
   private void fail(UpstreamFailure failure) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.time.Instant;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -98,5 +99,39 @@ class ConversationPartsTest {
             .withTurn("k", "u", "a", "word ".repeat(40), 0, Instant.EPOCH);
     assertTrue(conversation.title().length() <= 61, conversation.title());
     assertTrue(conversation.title().endsWith("word…"), conversation.title());
+  }
+
+  @Test
+  void halfACharacterWhoseOtherHalfNeverCameIsDropped() {
+    LiveText text = new LiveText();
+    text.append("a\uD83D");
+    text.append("\uD83D\uDE00b");
+    assertEquals("a😀b", text.toString());
+  }
+
+  @Test
+  void theLengthAsJsonIsNeverUnderestimated() throws Exception {
+    ObjectMapper mapper = new ObjectMapper();
+    Random random = new Random(5);
+    String[] parts = {"a", "\"", "\\", "\n", "\u0001", "é", "马", "😀", "\u2028", "\u007f"};
+    for (int i = 0; i < 2_000; i++) {
+      LiveText text = new LiveText();
+      for (int n = random.nextInt(8); n >= 0; n--) {
+        text.append(parts[random.nextInt(parts.length)]);
+      }
+      int written = mapper.writeValueAsBytes(text.toString()).length - 2;
+      assertTrue(written <= text.jsonBytes(), () -> text + ": " + written);
+    }
+  }
+
+  @Test
+  void aTextGrowsInWholeCharactersUpToItsLimit() {
+    LiveText text = new LiveText();
+    assertTrue(text.appendWithin("ab", 20));
+    assertFalse(text.appendWithin("马😀😀", 20));
+    assertEquals("ab马😀", text.toString());
+    assertEquals(17, text.jsonBytes());
+    assertFalse(text.appendWithin("😀", 20));
+    assertEquals("ab马😀", text.toString());
   }
 }
