@@ -4,6 +4,9 @@ import { t } from './i18n.js';
 
 const TIMEOUT_MS = 20_000;
 
+/** What people may well meet, in the page's language; the rest is told in the server's words. */
+const KNOWN = { 'service-unavailable': 'error.unavailable', 'outcome-unknown': 'error.outcome_unknown' };
+
 export class Problem extends Error {
   constructor({ status, type = '', title = '', detail = '', field = null, retryAfter = null }) {
     super(detail || title || String(status));
@@ -30,13 +33,17 @@ export async function call(method, path, { body, etag, signal } = {}) {
     if (signal?.aborted) throw cause;
     throw new Problem({ status: 0, detail: t('error.unreachable') });
   }
-  const text = await response.text().catch(() => '');
+  const text = await response.text().catch((cause) => {
+    if (signal?.aborted) throw cause;
+    throw new Problem({ status: 0, detail: t('error.unreachable') });
+  });
   const data = parse(text);
   if (!response.ok) {
     const said = data?.error && typeof data.error === 'object' ? { detail: data.error.message, type: data.error.type } : data;
+    const known = KNOWN[String(said?.type ?? '').split('/').at(-1)];
     throw new Problem({
       ...(said && typeof said === 'object' ? said : {}),
-      detail: said?.detail || (response.status >= 500 ? t('error.server') : t('error.status', { status: response.status })),
+      detail: (known && t(known)) || said?.detail || (response.status >= 500 ? t('error.server') : t('error.status', { status: response.status })),
       status: response.status,
       retryAfter: Number(response.headers.get('Retry-After')) || null,
     });

@@ -25,9 +25,12 @@ const composer = new Composer({ onSend: send, onStop: stop });
 const sidebar = new Sidebar({ open: (id) => show(id, true), onDeleted: (id) => { if (conversation?.id === id) show(null, true); } });
 const thread = new Thread({
   loadEarlier: async () => {
-    if (!conversation) return;
-    const older = await conversation.loadEarlier();
-    thread.prepend(older, conversation.hasEarlier);
+    const asked = conversation;
+    if (!asked) return;
+    await act(async () => {
+      const older = await asked.loadEarlier();
+      if (asked === conversation) thread.prepend(older, asked.hasEarlier);
+    });
   },
   actions: {
     regenerate: (message) => act(() => conversation.regenerate(freshId(), message.id)),
@@ -125,18 +128,21 @@ function stateChanged() {
 
 async function send(text) {
   if (sending || conversation?.running) return;
-  unsent = { clientId: freshId(), content: text, view: null };
+  unsent = { clientId: freshId(), content: text, view: null, conversation };
   composer.clear();
   setEmpty(false);
   await deliver();
 }
 
 async function resend() {
-  if (!unsent) { show(conversation?.id ?? null, false); return; }
+  if (!unsent) { show(conversation?.id ?? null, false); sidebar.refresh(); return; }
   await deliver();
 }
 
-/** Sends the waiting message; the same client id again is harmless, so this may be repeated. */
+/**
+ * Sends the waiting message; the same client id again is harmless, so this may be repeated. It goes
+ * to the conversation it was written in, also when another one was opened meanwhile.
+ */
 async function deliver() {
   const waiting = unsent;
   sending = true;
@@ -145,10 +151,16 @@ async function deliver() {
   thread.toEnd();
   stateChanged();
   try {
-    if (!conversation) await create();
-    await conversation.send(waiting.clientId, waiting.content, { language });
+    if (!waiting.conversation) {
+      waiting.conversation = await create(waiting);
+      composer.forget(null);
+    }
+    await waiting.conversation.send(waiting.clientId, waiting.content, { language });
+    composer.forget(waiting.conversation.id);
   } catch (problem) {
-    if (unsent !== waiting) return;
+    // Until the server has the text, this browser keeps it, also through a reload.
+    composer.keep(waiting.conversation?.id ?? null, waiting.content);
+    if (unsent !== waiting) { toastProblem(problem); return; }
     waiting.view = { ...waiting.view, pending: false, error: { message: t('chat.not_sent', { reason: problem.message }), retryable: true } };
     thread.changed(waiting.view, false);
   } finally {
@@ -162,7 +174,8 @@ async function deliver() {
   }
 }
 
-async function create() {
+/** Creates the conversation of a message, and shows it unless the reader went elsewhere meanwhile. */
+async function create(waiting) {
   const { model, system_prompt: prompt, parameters } = settings.values;
   const created = await post('/api/conversations', {
     ...(model ? { model } : {}),
@@ -170,13 +183,19 @@ async function create() {
     ...(Object.keys(parameters).length ? { parameters } : {}),
   });
   const record = created.conversation ?? created;
+  sidebar.update(record);
+  if (unsent !== waiting) {
+    const elsewhere = new Conversation(record.id, {});
+    elsewhere.close();
+    return elsewhere;
+  }
   history.pushState(null, '', `/c/${encodeURIComponent(record.id)}`);
   composer.adopt(record.id);
   const opened = follow(record.id);
   opened.info = record;
   settings.show(record);
-  sidebar.update(record);
   sidebar.current = record.id;
+  return opened;
 }
 
 function placeUnsent() {

@@ -5,8 +5,11 @@ import { isPlainEnter } from './keys.js';
 
 const DRAFT_PAUSE_MS = 150;
 
+const draftKey = (conversationId) => `parley.draft.${conversationId ?? 'new'}`;
+const unsentKey = (conversationId) => `parley.unsent.${conversationId ?? 'new'}`;
+
 export class Composer {
-  #box = $('composer'); #send = $('send'); #stop = $('stop'); #draftKey = 'parley.draft.new'; #running = false; #pause = 0;
+  #box = $('composer'); #send = $('send'); #stop = $('stop'); #draftKey = draftKey(null); #running = false; #pause = 0;
 
   constructor({ onSend, onStop }) {
     const send = () => {
@@ -30,14 +33,18 @@ export class Composer {
   /** Switches to the draft of a conversation, or of a new one. */
   show(conversationId) {
     this.#saveDraft();
-    this.#draftKey = `parley.draft.${conversationId ?? 'new'}`;
-    this.value = localStorage.getItem(this.#draftKey) ?? '';
+    this.#draftKey = draftKey(conversationId);
+    const draft = localStorage.getItem(this.#draftKey);
+    this.value = draft ?? localStorage.getItem(unsentKey(conversationId)) ?? '';
+    if (draft !== null) return;
+    this.#saveDraft();
+    this.forget(conversationId);
   }
 
   /** From now on drafts belong to this conversation, whose box is already on screen. */
   adopt(conversationId) {
     localStorage.removeItem(this.#draftKey);
-    this.#draftKey = `parley.draft.${conversationId}`;
+    this.#draftKey = draftKey(conversationId);
   }
 
   get value() { return this.#box.value; }
@@ -47,6 +54,12 @@ export class Composer {
   }
 
   clear() { this.value = ''; this.#saveDraft(); }
+
+  /** Keeps a text that could not be sent; it is back in the box when its conversation is opened anew. */
+  keep(conversationId, text) { localStorage.setItem(unsentKey(conversationId), text); }
+  /** Lets go of it once it was sent after all. */
+  forget(conversationId) { localStorage.removeItem(unsentKey(conversationId)); }
+
   focus() { this.#box.focus({ preventScroll: true }); }
 
   /** The button follows the server's state of the newest answer, never a guess made here. */

@@ -80,6 +80,7 @@ export class Conversation {
   /** Sends a message; the same clientId again is harmless. */
   async send(clientId, content, options) {
     const { data } = await call('POST', `${this.#path}/messages`, { body: { client_id: clientId, content, ...options } });
+    if (this.#closed) return;
     this.#adopt(data.message);
     this.#adopt(data.generation?.message);
     this.#ensureLive();
@@ -112,7 +113,7 @@ export class Conversation {
       if (this.#closed) return;
       this.#listener.reset(this.#messages);
     } catch (problem) {
-      this.#listener.problem(problem);
+      if (!this.#closed) this.#listener.problem(problem);
     } finally {
       this.resume();
     }
@@ -133,7 +134,7 @@ export class Conversation {
   }
 
   #onInfo(info) {
-    if (!info) return;
+    if (!info || this.#closed) return;
     this.info = info;
     this.#listener.info(info);
   }

@@ -53,11 +53,13 @@ function clean(html) {
 
 /** A picture of the model's choosing would tell its host who reads: it opens only when clicked. */
 function imageLink(image) {
-  const source = image.getAttribute('src')?.replace(SEAM_IN_ADDRESS, '');
+  const source = image.getAttribute('src')?.replace(SEAM_IN_ADDRESS, '') ?? '';
   const label = image.getAttribute('alt') || t('markdown.image');
-  if (!source || !/^https?:/i.test(source)) return document.createTextNode(label);
+  // Only what parses as an address becomes a link: "https://" alone does not.
+  const host = /^https?:/i.test(source) && URL.canParse(source) ? new URL(source).host : null;
+  if (!host) return document.createTextNode(label);
   return h('a', { class: 'image-link', href: source, target: '_blank', rel: 'noopener noreferrer', title: source },
-    icon('image'), `${label} · ${new URL(source).host}`);
+    icon('image'), `${label} · ${host}`);
 }
 
 function dressCode(root, final) {
@@ -98,7 +100,9 @@ export class MarkdownView {
   constructor(root) { this.#root = root; }
 
   /** @param seams offsets where another backend took over, [{offset, title}] */
-  update(source, final, seams = []) {
+  update(text, final, seams = []) {
+    // A model may write the seam's character itself; another of the same length keeps the offsets.
+    const source = text.replaceAll(SEAM, '\uFFFD');
     const grew = source.startsWith(this.#source) && sameSeams(seams, this.#seams);
     // Link definitions may stand at the end and be used before it, so those texts end with one full parse.
     const definesLinks = final && /^ {0,3}\[[^\]]+\]:/m.test(source);
@@ -107,9 +111,7 @@ export class MarkdownView {
     this.#seams = seams;
     const tail = withSeams(source.slice(this.#frozenLength), this.#frozenLength, seams);
     const tokens = Lexer.lex(tail, options);
-    let last = tokens.length - 1;
-    while (last >= 0 && tokens[last].type === 'space') last--;
-    const frozen = final ? tokens.length : Math.max(0, last);
+    const frozen = final ? tokens.length : settled(tokens);
     this.#tail?.remove();
     this.#tail = null;
     if (frozen > 0) {
@@ -136,6 +138,15 @@ export class MarkdownView {
     this.#root.append(nodes);
     return group;
   }
+}
+
+/**
+ * How many blocks at the start no further text can change. The last two may: after "1. one" a
+ * lonely "2" is a paragraph, and with ". two" behind it the second item of that list.
+ */
+function settled(tokens) {
+  const blocks = tokens.flatMap(({ type }, i) => (type === 'space' ? [] : [i]));
+  return blocks.length > 2 ? blocks.at(-2) : 0;
 }
 
 /** The nodes of a fragment after it was put into the page. */

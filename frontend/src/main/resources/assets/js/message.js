@@ -8,6 +8,9 @@ import { isRunning } from './conversation.js';
 import { isPlainEnter } from './keys.js';
 import { note } from './note.js';
 
+/** Failures that people may well meet, in the page's language; the rest is told in the server's words. */
+const FAILED = { 'all-down': 'error.all_down', 'no-backends': 'chat.no_backends_title' };
+
 const WAITING = { queued: 'state.queued', generating: 'state.generating', recovering: 'state.recovering' };
 
 export class MessageView {
@@ -99,10 +102,11 @@ export class MessageView {
     if (context?.dropped_messages > 0) notes.push(note('calm', 'info', t('message.dropped', { n: number(context.dropped_messages) })));
     if (state === 'stopped') notes.push(note('plain', 'stop', t('message.stopped')));
     if (state === 'failed' || error) {
-      const text = error?.message || t('message.failed');
+      const text = FAILED[error?.type] ? t(FAILED[error.type]) : error?.message || t('message.failed');
       const again = error?.retryable === false ? null
         : h('button', { type: 'button', class: 'button small', 'data-action': 'retry', onclick: () => this.#actions.retry(this.#message) }, t('message.retry'));
-      if (!pending) notes.push(note('bad', 'warning', text, again));
+      const add = error?.type === 'no-backends' ? h('a', { class: 'button small', href: '/backends#add' }, t('chat.no_backends_action')) : null;
+      if (!pending) notes.push(note('bad', 'warning', text, add, again));
     }
     this.#notes.replaceChildren(...notes);
   }
@@ -113,7 +117,7 @@ export class MessageView {
     const key = JSON.stringify([message.state, message.backend, message.usage, message.duration_ms, message.content.length, this.#isLast, message.attempts?.length]);
     if (key === this.#footKey) return;
     this.#footKey = key;
-    this.#foot.replaceChildren(...(message.role === 'assistant' && message.backend ? [this.#servedBy()] : []), this.#actionBar());
+    this.#foot.replaceChildren(...(message.role === 'assistant' && message.backend && message.content ? [this.#servedBy()] : []), this.#actionBar());
   }
 
   #actionBar() {

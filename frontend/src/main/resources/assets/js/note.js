@@ -2,7 +2,7 @@
 
 import { h } from './dom.js';
 
-export function note(tone, iconName, text, button = null) {
+export function note(tone, iconName, text, ...buttons) {
   return h('div', { class: 'note', dataset: { tone }, role: tone === 'bad' ? 'alert' : null },
-    h('span', { 'data-icon': iconName, icon: iconName }), h('span', { class: 'note-text' }, text), button);
+    h('span', { 'data-icon': iconName, icon: iconName }), h('span', { class: 'note-text' }, text), buttons);
 }

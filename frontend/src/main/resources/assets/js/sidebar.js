@@ -111,13 +111,13 @@ export class Sidebar {
         event.preventDefault();
         this.#open(row.id);
       },
-      ondblclick: () => this.#rename(row, element),
+      ondblclick: () => this.#rename(row),
     }, row.title || t('chat.untitled'));
     const menu = h('button', {
       type: 'button', class: 'icon-button small', icon: 'more', 'aria-haspopup': 'menu', 'data-action': 'conversation-menu',
       'aria-label': t('sidebar.menu', { title: row.title || t('chat.untitled') }),
       onclick: (event) => openMenu(event.currentTarget, [
-        { icon: 'edit', label: t('sidebar.rename'), action: 'rename', run: () => this.#rename(row, element) },
+        { icon: 'edit', label: t('sidebar.rename'), action: 'rename', run: () => this.#rename(row) },
         { icon: 'pin', label: row.pinned ? t('sidebar.unpin') : t('sidebar.pin'), action: 'pin', run: () => this.#change(row, { pinned: !row.pinned }) },
         { icon: 'trash', label: t('sidebar.delete'), danger: true, action: 'delete', run: () => this.#delete(row) },
       ]),
@@ -127,7 +127,10 @@ export class Sidebar {
     return element;
   }
 
-  #rename(row, element) {
+  #rename(row) {
+    // The list may have been drawn anew since the menu was opened.
+    const element = this.#root.querySelector(`.conversation[data-id="${CSS.escape(row.id)}"]`);
+    if (!element) return;
     const input = h('input', { type: 'text', name: 'title', maxlength: 200, value: row.title ?? '', 'aria-label': t('sidebar.rename') });
     let done = false;
     const finish = (save) => {
@@ -149,14 +152,18 @@ export class Sidebar {
   }
 
   async #change(row, change) {
-    const before = { ...row };
-    Object.assign(row, change);
-    this.#draw();
+    const apply = (values) => {
+      // The list may have been fetched anew meanwhile, so the row is looked up each time.
+      Object.assign(this.#rows.find((one) => one.id === row.id) ?? {}, values);
+      this.#draw();
+    };
+    const before = Object.fromEntries(Object.keys(change).map((name) => [name, row[name]]));
+    apply(change);
     try {
       await patch(`/api/conversations/${encodeURIComponent(row.id)}`, change);
+      apply(change);
     } catch (problem) {
-      Object.assign(row, before);
-      this.#draw();
+      apply(before);
       toastProblem(problem);
     }
   }

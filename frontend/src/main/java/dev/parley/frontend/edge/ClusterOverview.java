@@ -150,8 +150,8 @@ final class ClusterOverview {
   }
 
   private Future<JsonObject> collect() {
-    var nodes = kvNodes.stream().map(node -> ask(node.url() + "/v1/cluster")).toList();
-    var ready = services.stream().map(one -> ask(one.url() + "/q/health/ready")).toList();
+    var nodes = kvNodes.stream().map(node -> ask(node.url() + "/v1/cluster", true)).toList();
+    var ready = services.stream().map(one -> ask(one.url() + "/q/health/ready", false)).toList();
     var all = new ArrayList<Future<Reply>>(nodes);
     all.addAll(ready);
     return Future.join(all).map(done -> overview(nodes, ready));
@@ -250,15 +250,19 @@ final class ClusterOverview {
     }
   }
 
-  private Future<Reply> ask(String url) {
+  /// Only storage nodes are shown the token; readiness is open, and a listed service may be
+  // anyone's.
+  private Future<Reply> ask(String url, boolean withToken) {
     var started = System.nanoTime();
     var options =
         new RequestOptions()
             .setMethod(HttpMethod.GET)
             .setAbsoluteURI(url)
             .setConnectTimeout(ASK_TIMEOUT_MS)
-            .setTimeout(ASK_TIMEOUT_MS)
-            .putHeader("Authorization", "Bearer " + serviceToken);
+            .setTimeout(ASK_TIMEOUT_MS);
+    if (withToken) {
+      options.putHeader("Authorization", "Bearer " + serviceToken);
+    }
     return client
         .request(options)
         .compose(request -> request.send())

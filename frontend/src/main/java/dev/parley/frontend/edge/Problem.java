@@ -4,7 +4,8 @@ import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.json.JsonObject;
 import org.jspecify.annotations.Nullable;
 
-/// An error of the frontend itself, told as `application/problem+json`.
+/// An error of the frontend itself, told as `application/problem+json`, and below `/v1` as an
+/// error object of OpenAI's API.
 ///
 /// @param retryAfterSeconds value of Retry-After, or null for none
 record Problem(
@@ -57,17 +58,32 @@ record Problem(
       return;
     }
     response.setStatusCode(status);
-    response.putHeader("Content-Type", "application/problem+json");
+    // What calls /v1 is an OpenAI client and reads errors only in that form.
+    boolean openAi = request.path() != null && request.path().startsWith("/v1/");
+    response.putHeader("Content-Type", openAi ? "application/json" : "application/problem+json");
     response.putHeader("Cache-Control", "no-store");
     if (retryAfterSeconds != null) {
       response.putHeader("Retry-After", Integer.toString(retryAfterSeconds));
     }
-    var json =
-        new JsonObject()
-            .put("type", "https://parley.dev/problems/" + type)
-            .put("title", title)
-            .put("status", status)
-            .put("detail", detail);
-    response.end(json.toBuffer());
+    response.end((openAi ? openAiError() : problem()).toBuffer());
+  }
+
+  private JsonObject problem() {
+    return new JsonObject()
+        .put("type", "https://parley.dev/problems/" + type)
+        .put("title", title)
+        .put("status", status)
+        .put("detail", detail);
+  }
+
+  private JsonObject openAiError() {
+    return new JsonObject()
+        .put(
+            "error",
+            new JsonObject()
+                .put("message", detail)
+                .put("type", status < 500 ? "invalid_request_error" : "server_error")
+                .put("param", null)
+                .put("code", type.replace('-', '_')));
   }
 }

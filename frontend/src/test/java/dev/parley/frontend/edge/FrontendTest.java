@@ -107,8 +107,8 @@ class FrontendTest {
           .post(path)
           .then()
           .statusCode(403)
-          .contentType("application/problem+json")
-          .body("status", equalTo(403));
+          .contentType(path.startsWith("/v1/") ? "application/json" : "application/problem+json")
+          .body(containsString(path.startsWith("/v1/") ? "foreign_origin" : "\"status\":403"));
     }
     given().header("Origin", "null").delete("/api/conversations/c1").then().statusCode(403);
   }
@@ -201,6 +201,20 @@ class FrontendTest {
         .get("/api/models")
         .then()
         .header("X-Request-Id", matchesPattern("[a-f0-9-]{36}"));
+  }
+
+  @Test
+  void anErrorBelowV1IsAnErrorObjectOfOpenAi() {
+    given()
+        .header("Origin", "https://evil.example")
+        .contentType("application/json")
+        .body("{}")
+        .post("/v1/chat/completions")
+        .then()
+        .statusCode(403)
+        .contentType("application/json")
+        .body("error.type", equalTo("invalid_request_error"))
+        .body("error.code", equalTo("foreign_origin"));
   }
 
   @Test
