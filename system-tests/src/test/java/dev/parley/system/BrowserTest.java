@@ -136,6 +136,69 @@ class BrowserTest {
   }
 
   @Test
+  void whatAModelWritesIsTextAndNeverAPage() {
+    Page page = open("/");
+    String hostile =
+        "my name is <img src=x onerror=alert(1)><script>alert(2)</script> ![x](https://) "
+            + "[y](javascript:alert(3))";
+    page.onDialog(dialog -> consoleErrors.add("a script ran: " + dialog.message()));
+    page.fill("#composer", hostile);
+    page.click("#send");
+    Locator answer = page.locator("article.message[data-role=assistant]").last();
+    awaitState(answer, "done");
+    page.reload();
+    awaitState(page.locator("article.message[data-role=assistant]").last(), "done");
+    assertThat(page.locator("article.message script")).hasCount(0);
+    assertThat(page.locator("article.message [onerror]")).hasCount(0);
+    assertThat(page.locator("article.message a[href^='javascript']")).hasCount(0);
+    assertEquals(List.of(), consoleErrors.stream().filter(e -> e.contains("script ran")).toList());
+  }
+
+  @Test
+  void anAnswerWhoseBackendDiesGoesOnInThePageAndSaysWhoTookOver() {
+    Page page = open("/");
+    page.fill("#composer", "count to 60");
+    page.click("#send");
+    Locator answer = page.locator("article.message[data-role=assistant]").last();
+    assertThat(answer.locator(".message-body"))
+        .containsText("7", new LocatorAssertions.ContainsTextOptions().setTimeout(PATIENCE_MS));
+    String id = page.url().substring(page.url().lastIndexOf('/') + 1);
+    var messages =
+        cluster
+            .http("frontend")
+            .get("/api/conversations/" + id + "/messages")
+            .json(200)
+            .path("messages");
+    cluster.kill(messages.path(messages.size() - 1).path("backend").asText());
+    awaitState(answer, "done");
+    assertThat(answer.locator(".message-body")).containsText("60");
+    assertThat(answer.locator(".served-by .takeover")).isVisible();
+    assertEquals(List.of(), consoleErrors);
+  }
+
+  @Test
+  void withoutAnyBackendThePageLeadsToAddingOne() {
+    Page page = open("/");
+    page.route(
+        "**/api/models",
+        route ->
+            route.fulfill(
+                new com.microsoft.playwright.Route.FulfillOptions()
+                    .setContentType("application/json")
+                    .setBody("{\"models\":[]}")));
+    page.route(
+        "**/api/backends",
+        route ->
+            route.fulfill(
+                new com.microsoft.playwright.Route.FulfillOptions()
+                    .setContentType("application/json")
+                    .setBody("{\"backends\":[]}")));
+    page.reload();
+    page.locator("#no-backends a").first().click();
+    assertThat(page.locator("#add-backend").first()).isVisible();
+  }
+
+  @Test
   void theClusterPageSaysThatNothingIsAtRisk() {
     Page page = open("/cluster");
     assertThat(page.locator("body")).containsText("kv-2");

@@ -123,9 +123,6 @@ public class Conversations {
   public Result<Conversation> get(String id) {
     Optional<Versioned<Conversation>> found = load(id);
     if (found.isEmpty()) {
-      if (validId(id)) {
-        store.delete(Keys.row(OWNER, id));
-      }
       return Result.refused(new Refusal.NoConversation(id));
     }
     Conversation conversation = found.get().value();
@@ -324,7 +321,7 @@ public class Conversations {
 
   /// One turn, once: the record of the conversation decides its place by one compare-and-set, then
   /// what it consists of is created where absent. A repeat with the same `client_id` finds the
-  // place
+  /// place
   /// decided, and completes whatever is missing.
   private Result<Posted> turn(
       String id,

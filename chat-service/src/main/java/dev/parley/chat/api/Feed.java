@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// It keeps no log and needs none: it compares what the client has, which the sequence number says,
 /// with what there is, and sends the difference. What there is comes from the writer's memory if
-// this
+/// this
 /// replica writes the answer, and otherwise from the store. So any replica can go on where another
 /// one stopped.
 ///

@@ -38,7 +38,7 @@ public class Problems {
 
     byte[] json(ObjectMapper mapper) {
       Map<String, Object> body = new LinkedHashMap<>();
-      body.put("type", "urn:parley:problem:" + type);
+      body.put("type", "/problems/" + type);
       body.put("title", title);
       body.put("status", status);
       body.put("detail", detail);

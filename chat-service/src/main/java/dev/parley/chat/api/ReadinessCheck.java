@@ -13,7 +13,7 @@ import org.eclipse.microprofile.health.HealthCheckResponseBuilder;
 import org.eclipse.microprofile.health.Readiness;
 
 /// Ready means that conversations can be read and written. The registry may be away for a while:
-// the
+/// the
 /// last known selection serves, so it is told but does not count.
 @Readiness
 @ApplicationScoped

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /// A conversation's record: its settings, and the few facts from which its messages take their
 /// order. Every change of order (a new turn, a regeneration, an edit) is one compare-and-set of
-// this
+/// this
 /// record; the messages themselves are then written where it says.
 ///
 /// @param named whether somebody chose the title

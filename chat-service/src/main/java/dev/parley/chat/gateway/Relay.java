@@ -26,6 +26,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /// One client request on its way through: choose, wait for the first content, relay, end.
@@ -39,6 +42,8 @@ import org.jspecify.annotations.Nullable;
 /// Nothing, not even a status, reaches the client before the first content of an attempt: until
 /// then a failed attempt leaves no trace. All of it runs on the client connection's event loop.
 final class Relay {
+
+  private static final Logger LOG = Logger.getLogger(Relay.class);
 
   private final RoutingContext rc;
   private final Context context;
@@ -109,11 +114,7 @@ final class Relay {
       return;
     }
     Set<String> exclude = Set.copyOf(tried);
-    Thread.startVirtualThread(
-        () -> {
-          Router.Route route = router.route(request.model(), shape, exclude);
-          context.runOnContext(_ -> routed(route, failure));
-        });
+    blocking(() -> router.route(request.model(), shape, exclude), route -> routed(route, failure));
   }
 
   private void routed(Router.Route route, @Nullable UpstreamFailure failure) {
@@ -139,11 +140,30 @@ final class Relay {
       attempt(candidate, known, route);
       return;
     }
+    blocking(() -> router.credential(candidate), fetched -> attempt(candidate, fetched, route));
+  }
+
+  /// Asks something that blocks on a thread of its own and goes on here with the answer. Should it
+  /// break, the client still gets an answer and the place among the relays is given back.
+  private <T> void blocking(Supplier<T> question, Consumer<T> then) {
     Thread.startVirtualThread(
         () -> {
-          String fetched = router.credential(candidate);
-          context.runOnContext(_ -> attempt(candidate, fetched, route));
+          try {
+            T answer = question.get();
+            context.runOnContext(_ -> then.accept(answer));
+          } catch (RuntimeException unexpected) {
+            LOG.error("a request could not be routed", unexpected);
+            context.runOnContext(_ -> broken());
+          }
         });
+  }
+
+  private void broken() {
+    if (!over) {
+      finish("failed");
+      OpenAiRoutes.answer(
+          rc, ErrorObject.unavailable(500, "The gateway failed.", "internal_error"), null);
+    }
   }
 
   private void attempt(Candidate candidate, String credential, Router.Route.To route) {

@@ -359,8 +359,16 @@ public class Generations {
         continue;
       }
       seen.add(messageId);
-      Optional<Versioned<Generation>> found =
-          store.get(Keys.generation(pointer.conversationId(), messageId), Generation.class);
+      Optional<Versioned<Generation>> found;
+      try {
+        found = store.get(Keys.generation(pointer.conversationId(), messageId), Generation.class);
+      } catch (StoreUnavailableException unavailable) {
+        throw unavailable;
+      } catch (RuntimeException unreadable) {
+        // One damaged record must not keep the others from being adopted.
+        LOG.errorf(unreadable, "the record of generation %s cannot be read", messageId);
+        continue;
+      }
       String version = found.map(Versioned::version).orElse("absent");
       boolean left =
           found.isPresent()

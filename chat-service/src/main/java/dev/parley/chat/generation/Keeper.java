@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// Text goes into chunks, each created only if absent. State goes into the generation's record by
 /// compare-and-set. If either finds somebody else's write, the record is read again: with a higher
 /// epoch in it the answer has another owner, and this one stops. A store that is away is waited
-// for;
+/// for;
 /// the text grows on meanwhile.
 final class Keeper {
 

@@ -18,6 +18,7 @@ import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.RequestOptions;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.time.InstantSource;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -143,10 +144,25 @@ public final class UpstreamCall {
                         }
                       } else if (opened.failed()) {
                         fail(new UpstreamFailure.Connect(describe(opened.cause())));
+                      } else if (isLinkLocal(opened.result())) {
+                        opened.result().reset();
+                        fail(new UpstreamFailure.Connect("the backend's address is not allowed"));
                       } else {
                         send(opened.result());
                       }
                     }));
+  }
+
+  /// Whether the name led to where cloud machines keep their credentials. The registry refuses such
+  /// addresses too, but a name can lead elsewhere by the time it is called, so what counts is the
+  /// connection itself, before the key has been sent.
+  private static boolean isLinkLocal(HttpClientRequest opened) {
+    String address = opened.connection().remoteAddress().hostAddress();
+    try {
+      return address != null && InetAddress.ofLiteral(address).isLinkLocalAddress();
+    } catch (IllegalArgumentException notAnAddress) {
+      return false;
+    }
   }
 
   private void send(HttpClientRequest opened) {

@@ -10,7 +10,7 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /// Reads request bodies, none larger than allowed and all together no larger than the heap can
-// hold.
+/// hold.
 @ApplicationScoped
 class Bodies {
   /// A body is held as bytes, and while it is parsed up to five times more as text; the dictionary

@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /// The faults that may strike one request. A fault is used up when it strikes, not before: a
-// request
+/// request
 /// that is reset does not also spend the status that was to follow.
 public final class RequestFaults {
   private final StandingFaults source;

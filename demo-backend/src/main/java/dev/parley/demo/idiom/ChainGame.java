@@ -74,7 +74,7 @@ public final class ChainGame {
   /// The idiom to play now, or null if there is none. Familiar ones that leave the other player
   /// several familiar answers come first, then familiar ones that can be answered at all, then rare
   /// ones that can be answered, then whatever there is; within a group the more common an idiom,
-  // the
+  /// the
   /// likelier it is played.
   public @Nullable Idiom choose(Chain chain, RandomGenerator random) {
     List<Idiom> moves = moves(chain);

@@ -1,7 +1,7 @@
 package dev.parley.demo.reply;
 
 /// Cuts text into what this demonstration calls tokens: a Chinese character, a sign, a line break,
-// or
+/// or
 /// up to eight letters or digits with the space before them. Near enough to a real tokenizer to
 /// stream and to count by.
 public final class Tokens {

@@ -251,7 +251,7 @@ final class ClusterOverview {
   }
 
   /// Only storage nodes are shown the token; readiness is open, and a listed service may be
-  // anyone's.
+  /// anyone's.
   private Future<Reply> ask(String url, boolean withToken) {
     var started = System.nanoTime();
     var options =

@@ -70,7 +70,7 @@ record Problem(
 
   private JsonObject problem() {
     return new JsonObject()
-        .put("type", "https://parley.dev/problems/" + type)
+        .put("type", "/problems/" + type)
         .put("title", title)
         .put("status", status)
         .put("detail", detail);

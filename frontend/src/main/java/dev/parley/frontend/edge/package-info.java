@@ -1,5 +1,5 @@
 /// The HTTP side: filters, the streaming relay, static files and the cluster overview on bare
-// Vert.x.
+/// Vert.x.
 @NullMarked
 package dev.parley.frontend.edge;
 

@@ -1,5 +1,5 @@
 /// Decides which service a request goes to, in which order its replicas are tried, and when it may
-// be sent again.
+/// be sent again.
 @NullMarked
 package dev.parley.frontend.routing;
 
