@@ -178,24 +178,29 @@ class BrowserTest {
 
   @Test
   void withoutAnyBackendThePageLeadsToAddingOne() {
-    Page page = open("/");
-    page.route(
-        "**/api/models",
-        route ->
-            route.fulfill(
-                new com.microsoft.playwright.Route.FulfillOptions()
-                    .setContentType("application/json")
-                    .setBody("{\"models\":[]}")));
-    page.route(
-        "**/api/backends",
-        route ->
-            route.fulfill(
-                new com.microsoft.playwright.Route.FulfillOptions()
-                    .setContentType("application/json")
-                    .setBody("{\"backends\":[]}")));
-    page.reload();
-    page.locator("#no-backends a").first().click();
-    assertThat(page.locator("#add-backend").first()).isVisible();
+    Http http = cluster.http("frontend");
+    for (var backend : http.get("/api/backends").json(200).path("backends")) {
+      http.delete("/api/backends/" + backend.path("id").asText());
+    }
+    try {
+      Page page = open("/");
+      page.locator("#no-backends a").first().click();
+      assertThat(page.locator("#add-backend")).isVisible();
+      assertEquals(List.of(), consoleErrors);
+    } finally {
+      for (int i = 1; i <= 3; i++) {
+        String name = "demo-backend-" + i;
+        http.post("/api/backends", Http.map("name", name, "base_url", cluster.url(name) + "/v1"))
+            .json(201);
+      }
+    }
+    Eventually.eventually(
+        "all backends are up again",
+        () ->
+            http.get("/api/backends").json(200).path("backends").findValuesAsText("state").stream()
+                    .filter("up"::equals)
+                    .count()
+                == 3);
   }
 
   @Test
