@@ -78,9 +78,7 @@ class BrowserTest {
   @Test
   void aUserPlaysTheIdiomChainAndSeesWhoAnswered() {
     Page page = open("/");
-    page.fill("#composer", "成语接龙");
-    page.keyboard().press("Enter");
-    Locator answer = page.locator("article.message[data-role=assistant]").last();
+    Locator answer = ask(page, "成语接龙");
     awaitState(answer, "done");
     assertThat(answer.locator(".message-body")).containsText("「");
     assertThat(answer.locator(".served-by")).containsText("demo-backend-");
@@ -90,13 +88,10 @@ class BrowserTest {
   @Test
   void aReloadInTheMiddleOfAnAnswerLosesNothing() {
     Page page = open("/");
-    page.fill("#composer", "count to 60");
-    page.click("#send");
-    Locator answer = page.locator("article.message[data-role=assistant]").last();
-    assertThat(answer.locator(".message-body"))
-        .containsText("7", new LocatorAssertions.ContainsTextOptions().setTimeout(PATIENCE_MS));
+    Locator answer = ask(page, "count to 60");
+    awaitText(answer, "7");
     page.reload();
-    answer = page.locator("article.message[data-role=assistant]").last();
+    answer = lastAnswer(page);
     awaitState(answer, "done");
     assertThat(answer.locator(".message-body")).containsText("60");
     assertThat(answer.locator(".message-body")).containsText("7");
@@ -108,9 +103,8 @@ class BrowserTest {
     Page page = open("/");
     page.fill("#composer", "count to 9000");
     page.click("#send");
-    Locator answer = page.locator("article.message[data-role=assistant]").last();
-    assertThat(answer.locator(".message-body"))
-        .containsText("5", new LocatorAssertions.ContainsTextOptions().setTimeout(PATIENCE_MS));
+    Locator answer = lastAnswer(page);
+    awaitText(answer, "5");
     page.click("#stop");
     awaitState(answer, "stopped");
     assertEquals(List.of(), consoleErrors);
@@ -142,12 +136,10 @@ class BrowserTest {
         "my name is <img src=x onerror=alert(1)><script>alert(2)</script> ![x](https://) "
             + "[y](javascript:alert(3))";
     page.onDialog(dialog -> consoleErrors.add("a script ran: " + dialog.message()));
-    page.fill("#composer", hostile);
-    page.click("#send");
-    Locator answer = page.locator("article.message[data-role=assistant]").last();
+    Locator answer = ask(page, hostile);
     awaitState(answer, "done");
     page.reload();
-    awaitState(page.locator("article.message[data-role=assistant]").last(), "done");
+    awaitState(lastAnswer(page), "done");
     assertThat(page.locator("article.message script")).hasCount(0);
     assertThat(page.locator("article.message [onerror]")).hasCount(0);
     assertThat(page.locator("article.message a[href^='javascript']")).hasCount(0);
@@ -157,11 +149,8 @@ class BrowserTest {
   @Test
   void anAnswerWhoseBackendDiesGoesOnInThePageAndSaysWhoTookOver() {
     Page page = open("/");
-    page.fill("#composer", "count to 60");
-    page.click("#send");
-    Locator answer = page.locator("article.message[data-role=assistant]").last();
-    assertThat(answer.locator(".message-body"))
-        .containsText("7", new LocatorAssertions.ContainsTextOptions().setTimeout(PATIENCE_MS));
+    Locator answer = ask(page, "count to 60");
+    awaitText(answer, "7");
     String id = page.url().substring(page.url().lastIndexOf('/') + 1);
     var messages =
         cluster
@@ -221,6 +210,21 @@ class BrowserTest {
         });
     page.navigate(cluster.url("frontend") + path);
     return page;
+  }
+
+  private static Locator ask(Page page, String text) {
+    page.fill("#composer", text);
+    page.keyboard().press("Enter");
+    return lastAnswer(page);
+  }
+
+  private static Locator lastAnswer(Page page) {
+    return page.locator("article.message[data-role=assistant]").last();
+  }
+
+  private static void awaitText(Locator message, String text) {
+    assertThat(message.locator(".message-body"))
+        .containsText(text, new LocatorAssertions.ContainsTextOptions().setTimeout(PATIENCE_MS));
   }
 
   private static void awaitState(Locator message, String state) {

@@ -3,6 +3,7 @@ package dev.parley.chat.conversation;
 import dev.parley.chat.openai.Usage;
 import java.time.Instant;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// One message of a conversation, as stored and as shown.
@@ -66,50 +67,17 @@ public record Message(
 
   public static Message fromUser(
       String id, int ordinal, String content, String clientId, Instant at, int tokens) {
-    return new Message(
-        id,
-        ordinal,
-        Role.USER,
-        content,
-        State.DONE,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        at,
-        clientId,
-        null,
-        tokens);
+    Edit edit = new Edit(id, ordinal, Role.USER, State.DONE, clientId, at);
+    edit.content = content;
+    edit.tokens = tokens;
+    return edit.done();
   }
 
   public static Message queued(
       String id, int ordinal, @Nullable String model, String clientId, Instant at) {
-    return new Message(
-        id,
-        ordinal,
-        Role.ASSISTANT,
-        "",
-        State.QUEUED,
-        model,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        at,
-        clientId,
-        null,
-        null);
+    Edit edit = new Edit(id, ordinal, Role.ASSISTANT, State.QUEUED, clientId, at);
+    edit.model = model;
+    return edit.done();
   }
 
   @Override
@@ -123,190 +91,137 @@ public record Message(
   }
 
   public Message withContent(String text) {
-    return new Message(
-        id,
-        ordinal,
-        role,
-        text,
-        state,
-        model,
-        backend,
-        backendId,
-        usage,
-        error,
-        context,
-        attempts,
-        takeovers,
-        firstTokenMs,
-        durationMs,
-        createdAt,
-        clientId,
-        supersededBy,
-        tokens);
+    return with(edit -> edit.content = text);
   }
 
   public Message withState(State now) {
-    return new Message(
-        id,
-        ordinal,
-        role,
-        content,
-        now,
-        model,
-        backend,
-        backendId,
-        usage,
-        error,
-        context,
-        attempts,
-        takeovers,
-        firstTokenMs,
-        durationMs,
-        createdAt,
-        clientId,
-        supersededBy,
-        tokens);
+    return with(edit -> edit.state = now);
   }
 
   public Message withSupersededBy(@Nullable String other) {
-    return new Message(
-        id,
-        ordinal,
-        role,
-        content,
-        state,
-        model,
-        backend,
-        backendId,
-        usage,
-        error,
-        context,
-        attempts,
-        takeovers,
-        firstTokenMs,
-        durationMs,
-        createdAt,
-        clientId,
-        other,
-        tokens);
+    return with(edit -> edit.supersededBy = other);
   }
 
   public Message withContext(Shown shown) {
-    return new Message(
-        id,
-        ordinal,
-        role,
-        content,
-        state,
-        model,
-        backend,
-        backendId,
-        usage,
-        error,
-        shown,
-        attempts,
-        takeovers,
-        firstTokenMs,
-        durationMs,
-        createdAt,
-        clientId,
-        supersededBy,
-        tokens);
+    return with(edit -> edit.context = shown);
   }
 
   /// With another list of attempts, the last of which says who serves.
   public Message withAttempts(List<Attempt> all) {
-    Attempt last = all.isEmpty() ? null : all.getLast();
-    return new Message(
-        id,
-        ordinal,
-        role,
-        content,
-        state,
-        last == null || last.model() == null ? model : last.model(),
-        last == null ? backend : last.backend(),
-        last == null ? backendId : last.backendId(),
-        usage,
-        error,
-        context,
-        all,
-        takeovers,
-        firstTokenMs,
-        durationMs,
-        createdAt,
-        clientId,
-        supersededBy,
-        tokens);
+    return with(
+        edit -> {
+          edit.attempts = all;
+          if (!all.isEmpty()) {
+            Attempt last = all.getLast();
+            edit.model = last.model() == null ? model : last.model();
+            edit.backend = last.backend();
+            edit.backendId = last.backendId();
+          }
+        });
   }
 
   public Message withTakeovers(List<Integer> places) {
-    return new Message(
-        id,
-        ordinal,
-        role,
-        content,
-        state,
-        model,
-        backend,
-        backendId,
-        usage,
-        error,
-        context,
-        attempts,
-        places,
-        firstTokenMs,
-        durationMs,
-        createdAt,
-        clientId,
-        supersededBy,
-        tokens);
+    return with(edit -> edit.takeovers = places);
   }
 
   public Message withFirstTokenMs(@Nullable Long millis) {
-    return new Message(
-        id,
-        ordinal,
-        role,
-        content,
-        state,
-        model,
-        backend,
-        backendId,
-        usage,
-        error,
-        context,
-        attempts,
-        takeovers,
-        millis,
-        durationMs,
-        createdAt,
-        clientId,
-        supersededBy,
-        tokens);
+    return with(edit -> edit.firstTokenMs = millis);
   }
 
   /// In its last state.
   public Message ended(
-      State state, @Nullable Failure error, Usage usage, long durationMs, int tokens) {
-    return new Message(
-        id,
-        ordinal,
-        role,
-        content,
-        state,
-        model,
-        backend,
-        backendId,
-        usage,
-        error,
-        context,
-        attempts,
-        takeovers,
-        firstTokenMs,
-        durationMs,
-        createdAt,
-        clientId,
-        supersededBy,
-        tokens);
+      State last, @Nullable Failure failure, Usage used, long millis, int contentTokens) {
+    return with(
+        edit -> {
+          edit.state = last;
+          edit.error = failure;
+          edit.usage = used;
+          edit.durationMs = millis;
+          edit.tokens = contentTokens;
+        });
+  }
+
+  private Message with(Consumer<Edit> change) {
+    Edit edit = new Edit(this);
+    change.accept(edit);
+    return edit.done();
+  }
+
+  /// A message being changed, so that only what differs has to be named.
+  private static final class Edit {
+    private final String id;
+    private final int ordinal;
+    private final Role role;
+    private final @Nullable String clientId;
+    private final Instant createdAt;
+    private String content = "";
+    private State state;
+    private @Nullable String model;
+    private @Nullable String backend;
+    private @Nullable String backendId;
+    private @Nullable Usage usage;
+    private @Nullable Failure error;
+    private @Nullable Shown context;
+    private List<Attempt> attempts = List.of();
+    private List<Integer> takeovers = List.of();
+    private @Nullable Long firstTokenMs;
+    private @Nullable Long durationMs;
+    private @Nullable String supersededBy;
+    private @Nullable Integer tokens;
+
+    Edit(
+        String id,
+        int ordinal,
+        Role role,
+        State state,
+        @Nullable String clientId,
+        Instant createdAt) {
+      this.id = id;
+      this.ordinal = ordinal;
+      this.role = role;
+      this.state = state;
+      this.clientId = clientId;
+      this.createdAt = createdAt;
+    }
+
+    Edit(Message from) {
+      this(from.id, from.ordinal, from.role, from.state, from.clientId, from.createdAt);
+      content = from.content;
+      model = from.model;
+      backend = from.backend;
+      backendId = from.backendId;
+      usage = from.usage;
+      error = from.error;
+      context = from.context;
+      attempts = from.attempts();
+      takeovers = from.takeovers();
+      firstTokenMs = from.firstTokenMs;
+      durationMs = from.durationMs;
+      supersededBy = from.supersededBy;
+      tokens = from.tokens;
+    }
+
+    Message done() {
+      return new Message(
+          id,
+          ordinal,
+          role,
+          content,
+          state,
+          model,
+          backend,
+          backendId,
+          usage,
+          error,
+          context,
+          attempts,
+          takeovers,
+          firstTokenMs,
+          durationMs,
+          createdAt,
+          clientId,
+          supersededBy,
+          tokens);
+    }
   }
 }
