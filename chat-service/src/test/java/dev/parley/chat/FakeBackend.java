@@ -16,6 +16,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /// A backend that does what the test tells it, over real HTTP. Without orders it answers `one two
@@ -179,12 +180,11 @@ public final class FakeBackend implements AutoCloseable {
       until.await();
     }
 
-    /// Writes comments until the client is gone.
+    /// Writes a comment now and then, since only a write can show it, until the client is gone.
     public void untilClientGone(CountDownLatch gone) throws InterruptedException {
       try {
-        while (true) {
+        while (!gone.await(10, TimeUnit.MILLISECONDS)) {
           raw(": still here\n\n");
-          Thread.sleep(10);
         }
       } catch (IOException broken) {
         gone.countDown();

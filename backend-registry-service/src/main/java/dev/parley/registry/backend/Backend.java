@@ -50,25 +50,15 @@ public record Backend(
 
   /// This backend in service or not. Both end a draining.
   public Backend withEnabled(boolean now, Instant at) {
-    return new Backend(
-        id,
-        name,
-        provider,
-        baseUrl,
-        apiKey,
-        models,
-        weight,
-        maxConcurrency,
-        tier,
-        now,
-        labels,
-        false,
-        createdAt,
-        at);
+    return inService(now, false, at);
   }
 
   /// This backend, draining.
   public Backend drained(Instant at) {
+    return inService(enabled, true, at);
+  }
+
+  private Backend inService(boolean nowEnabled, boolean nowDraining, Instant at) {
     return new Backend(
         id,
         name,
@@ -79,9 +69,9 @@ public record Backend(
         weight,
         maxConcurrency,
         tier,
-        enabled,
+        nowEnabled,
         labels,
-        true,
+        nowDraining,
         createdAt,
         at);
   }
