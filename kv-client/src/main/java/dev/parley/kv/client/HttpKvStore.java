@@ -18,8 +18,10 @@ import java.util.Base64;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -52,6 +54,7 @@ public final class HttpKvStore implements KvStore {
   private final Duration patience;
   private final HttpClient http;
   private final AtomicInteger preferred = new AtomicInteger();
+  private final Set<HttpWatch> watches = ConcurrentHashMap.newKeySet();
 
   /// @param nodes base addresses of the nodes, such as `http://127.0.0.1:9527`; at least one
   /// @param serviceToken the secret shared by the services
@@ -124,7 +127,28 @@ public final class HttpKvStore implements KvStore {
   }
 
   @Override
+  public Watch watch(String prefix, boolean values, WatchListener listener) {
+    if (prefix.getBytes(StandardCharsets.UTF_8).length > MAX_KEY_BYTES) {
+      throw new IllegalArgumentException("a prefix has at most " + MAX_KEY_BYTES + " bytes");
+    }
+    HttpWatch watch =
+        new HttpWatch(
+            http,
+            (node, path) -> request(nodes.get(node), path),
+            nodes.size(),
+            "prefix=" + encode(prefix) + "&values=" + values,
+            listener);
+    watches.add(watch);
+    watch.start();
+    return () -> {
+      watches.remove(watch);
+      watch.close();
+    };
+  }
+
+  @Override
   public void close() {
+    watches.forEach(HttpWatch::close);
     http.shutdownNow();
   }
 

@@ -40,7 +40,21 @@ public interface KvStore extends AutoCloseable {
   /// @throws StoreUnavailableException if no quorum answered in time
   Page list(String prefix, @Nullable String after, int limit);
 
-  /// Releases connections. Calls under way fail with [StoreUnavailableException].
+  /// Tells `listener` of changes to the keys that begin with `prefix`, on a virtual thread, until
+  /// it is closed or the store is. Nobody has to be there at the time: the watch begins as soon as
+  /// a node answers, and goes on at another node from where it was when one is gone.
+  ///
+  /// @param values whether values of up to 64 KiB come with the changes
+  Watch watch(String prefix, boolean values, WatchListener listener);
+
+  /// A watch under way.
+  interface Watch extends AutoCloseable {
+    /// Ends it. A call that is being made to the listener may still go on.
+    @Override
+    void close();
+  }
+
+  /// Releases connections and ends watches. Calls under way fail with [StoreUnavailableException].
   @Override
   void close();
 }

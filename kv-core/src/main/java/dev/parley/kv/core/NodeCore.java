@@ -95,6 +95,8 @@ public final class NodeCore {
   private final RandomGenerator random;
   private final Acceptor acceptor;
   private final Counters counters = new Counters();
+  private final Tails tails;
+  private final Watches watches;
   private final TreeMap<String, Peer> peers = new TreeMap<>();
   private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
   private final LinkedHashMap<Key, KeyQueue> resting = new LinkedHashMap<>();
@@ -154,6 +156,9 @@ public final class NodeCore {
     this.timing = timing;
     this.random = random;
     this.rules = rules;
+    this.tails = new Tails(this, recovered.changes());
+    this.watches = new Watches(this);
+    tails.durable(durableLsn);
   }
 
   /// Begins a new boot. The host must make the returned appends durable before it lets any other
@@ -193,6 +198,7 @@ public final class NodeCore {
           effect(new Effect.Respond(ticket, new Answer.Unavailable(refusal)));
         }
       }
+      case Event.OfWatch watch -> watches.step(watch);
       case Event.Received(var from, var boot, var message) -> received(from, boot, message);
       case Event.Undelivered(var to, var messages) -> {
         Peer peer = peers.get(to);
@@ -420,7 +426,7 @@ public final class NodeCore {
 
   // The inside.
 
-  private long deadline() {
+  long deadline() {
     return now + timing.operation().toNanos();
   }
 
@@ -435,6 +441,11 @@ public final class NodeCore {
     }
     requests++;
     return null;
+  }
+
+  /// Answers a request that does not count as under way.
+  void answer(long ticket, Answer answer) {
+    effect(new Effect.Respond(ticket, answer));
   }
 
   private void respond(long ticket, Answer answer) {
@@ -514,6 +525,7 @@ public final class NodeCore {
       case Message.Read read -> reply(from, acceptor.read(read));
       case Message.Scan scan -> reply(from, acceptor.scan(scan));
       case Message.Purge purge -> reply(from, acceptor.purge(purge));
+      case Message.Tail tail -> tails.asked(from, tail);
       case Message.Forward forward -> coordinate(from, forward);
       case Message.Ping _, Message.AskLayout _, Message.Install _ ->
           throw new IllegalStateException("not for the acceptor");
@@ -522,8 +534,8 @@ public final class NodeCore {
 
   // Who is who.
 
-  /// A peer says how it started. If it may be who it says it is, it is told so. A new cluster begins
-  /// once all its members have told each other of the same disks.
+  /// A peer says how it started. If it may be who it says it is, it is told so. A new cluster
+  /// begins once all its members have told each other of the same disks.
   private void pinged(String from, long boot, Message.Ping ping) {
     Layout layout = layout();
     Layout.Member member = layout.member(from);
@@ -712,7 +724,7 @@ public final class NodeCore {
     reply(to, reply.message(), reply.afterLsn());
   }
 
-  private void reply(String to, Message message, long afterLsn) {
+  void reply(String to, Message message, long afterLsn) {
     if (afterLsn <= durableLsn) {
       send(to, message);
     } else {
@@ -729,6 +741,7 @@ public final class NodeCore {
       }
     }
     ready.clear();
+    tails.durable(durableLsn);
     if (helloWhenDurable != 0 && durableLsn >= helloWhenDurable) {
       helloWhenDurable = 0;
       hello();

@@ -151,6 +151,15 @@ public final class Encoder {
       case Message.Install(var scope, var call, var layout) ->
           u8(19).scope(scope).i64(call).layout(layout);
       case Message.Installed(var call, var epoch) -> u8(20).i64(call).i64(epoch);
+      case Message.Tail(var scope, var call, var since, var prefix, var limit) ->
+          u8(40).scope(scope).i64(call).i64(since).blob(prefix).i32(limit);
+      case Message.TailReply(var call, var rows, var next, var truncated) -> {
+        u8(41).i64(call).i32(rows.size());
+        for (Message.TailRow row : rows) {
+          i64(row.seq()).key(row.key()).ballot(row.ballot()).i64(row.version()).flag(row.exists());
+        }
+        yield i64(next).flag(truncated);
+      }
     };
   }
 

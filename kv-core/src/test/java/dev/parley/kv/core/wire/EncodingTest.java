@@ -80,7 +80,11 @@ class EncodingTest {
           new Message.Refused(17, 3, "why"),
           new Message.AskLayout(SCOPE, 18),
           new Message.Install(SCOPE, 19, LAYOUT),
-          new Message.Installed(20, 9));
+          new Message.Installed(20, 9),
+          new Message.Tail(SCOPE, 40, -1, new byte[] {47}, 256),
+          new Message.TailReply(
+              41, List.of(new Message.TailRow(7, KEY, BALLOT, 9, true)), 12, false),
+          new Message.TailReply(41, List.of(), 12, true));
 
   @Test
   void everyMessageSurvivesTheWay() {

@@ -16,6 +16,7 @@ public enum Problem {
   CONFLICT(412, "condition-failed", "The condition does not hold"),
   TOO_LARGE(413, "too-large", "The body is too large"),
   WRONG_TYPE(415, "unsupported-media-type", "The content type is not supported"),
+  BUSY(503, "busy", "The node has too much to do"),
   NO_QUORUM(503, "no-quorum", "No majority of the nodes answers"),
   NOT_APPLIED(503, "not-applied", "The write was certainly not applied"),
   UNKNOWN(503, "outcome-unknown", "Whether the write was applied is not known"),
