@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /// What the clients of a [BoundedScenario] have done and been told, by number.
@@ -85,8 +87,26 @@ final class ClientStates {
     return id(new State(ops.stream().map(_ -> OpState.UNTOUCHED).toList(), null));
   }
 
-  int count() {
-    return states.size();
+  /// All states, as texts that do not depend on the order in which they were met.
+  Set<String> histories() {
+    Set<String> texts = new TreeSet<>();
+    for (State state : states) {
+      StringBuilder text = new StringBuilder();
+      for (OpState op : state.ops()) {
+        text.append(op.status() == CLOSED ? "closed" : op.status() == OPEN ? "open" : "idle");
+        text.append(" after ").append(op.before()).append(", sent ").append(op.attempts());
+        text.append(", waiting ").append(op.waiting()).append(op.doubtful() ? ", doubtful" : "");
+        text.append(op.nothing() ? ", nothing" : "");
+        if (op.answer() != NONE) {
+          Answer answer = nodes.answer(op.answer());
+          text.append(": ");
+          text.append(answer instanceof Answer.Found(var v, _) ? "Found " + v : answer);
+        }
+        text.append("; ");
+      }
+      texts.add(text.toString());
+    }
+    return texts;
   }
 
   BoundedScenario.Op op(int index) {

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Within small bounds, no order of events whatsoever makes the store lie; with any of the planted
 /// bugs one does, and the shortest such order is printed.
@@ -46,6 +47,28 @@ class ExhaustiveTest {
     assertEquals(once.states(), again.states());
     assertEquals(once.transitions(), again.transitions());
     assertEquals(Set.of(), CanonicalForm.staleNames());
+  }
+
+  /// What keeps the number of states down changes nothing that a client could see.
+  @ParameterizedTest
+  @ValueSource(strings = {"a create and a put", "a retry elsewhere", "two writers after a restart"})
+  void theReductionsLoseNoHistory(String name) {
+    StateSpace.Result reduced = StateSpace.search(named(name), Rules::new);
+    StateSpace.Result all = StateSpace.searchAll(named(name), Rules::new);
+    System.out.println(all + " without reductions");
+    assertEquals(all.histories(), reduced.histories());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "two writers, a crash",
+        "a writer, two reads in turn",
+        "given up early, two writers",
+        "forwarded, two notices"
+      })
+  void nodesThatAreLookedUpDoWhatRealOnesDo(String name) {
+    assertNull(StateSpace.walk(named(name), 1, 100));
   }
 
   @ParameterizedTest

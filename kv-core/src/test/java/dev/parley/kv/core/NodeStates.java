@@ -43,7 +43,12 @@ final class NodeStates {
 
   /// What a step led to. [#packets] were sent by it.
   @SuppressWarnings("ArrayRecordComponent") // Never compared.
-  record Step(int next, int[] packets, List<Told> told) {}
+  record Step(int next, int[] packets, List<Told> told) {
+    @Override
+    public String toString() {
+      return "state %d, sending %s, telling %s".formatted(next, Arrays.toString(packets), told);
+    }
+  }
 
   /// A log, as the list of its records.
   private record Log(int id, @Nullable Log before, long lsn, @Nullable LogRecord record) {
@@ -128,7 +133,7 @@ final class NodeStates {
   Step step(int state, int event) {
     Step known = steps.get(state, event);
     if (known == null) {
-      known = isCrash(event) ? crash(state, event - CRASH) : run(state, event);
+      known = isCrash(event) ? crash(locals.get(state), event - CRASH) : run(state, event);
       steps.put(state, event, known);
     }
     return known;
@@ -185,6 +190,47 @@ final class NodeStates {
 
   int durable(int logState) {
     return logStateDurable.get(logState);
+  }
+
+  /// A node that is stepped for real all the way from the state it begins in, to compare with what
+  /// is looked up. If two states that behave differently had one [CanonicalForm], this would show.
+  Twin twin(int state) {
+    return new Twin(locals.get(state), state);
+  }
+
+  final class Twin {
+    private Local local;
+    private NodeCore core;
+    private int state;
+
+    private Twin(Local local, int state) {
+      this.local = local;
+      this.core = replay(local);
+      this.state = state;
+    }
+
+    int state() {
+      return state;
+    }
+
+    /// Does the step too, and says what it did otherwise, or null.
+    @Nullable String follow(int from, int event) {
+      Step expected = step(from, event);
+      Step real;
+      if (isCrash(event)) {
+        real = crash(local, event - CRASH);
+        core = replay(locals.get(real.next()));
+      } else {
+        real = carryOut(local, event, core, happen(core, local, event));
+      }
+      state = real.next();
+      local = locals.get(state);
+      return expected.next() == real.next()
+              && Arrays.equals(expected.packets(), real.packets())
+              && expected.told().equals(real.told())
+          ? null
+          : "event %d in node state %d led to %s, not to %s".formatted(event, from, real, expected);
+    }
   }
 
   // The inside.
@@ -327,8 +373,7 @@ final class NodeStates {
     return new Step(register(at, core), ints(sent), told);
   }
 
-  private Step crash(int state, int survivors) {
-    Local local = locals.get(state);
+  private Step crash(Local local, int survivors) {
     Log log = local.log();
     while (log.lsn() > local.durable() + survivors) {
       Log before = log.before();

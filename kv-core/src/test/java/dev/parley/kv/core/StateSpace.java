@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -15,22 +17,28 @@ import org.jspecify.annotations.Nullable;
 /// network keeps no order. In each state every message in flight is delivered, every node's oldest
 /// unforced record is forced, every alarm rings and every node crashes, one successor each.
 ///
-/// Four things keep the number of states down; none hides a violation:
+/// These keep the number of states down, without hiding anything that a client could see, which
+/// [ExhaustiveTest] checks against a search without them:
 ///
-/// - Nothing is lost silently, because a message that is never delivered is the same.
 /// - A reply that nobody waits for any more (its call is over, and delivering it now changes
 ///   nothing) is removed, and so is a read whose reader has gone. Call numbers are never reused.
+///   What such a reply might still say is that its sender is there, which is a hint and no more.
 /// - A node that can never coordinate, once no crash is left in the budget, forces at once: a reply
 ///   that waits for the disk is the same as one that waits in the network.
-/// - After a violation the search ends.
+///
+/// Silent losses, down times and partitions need no steps of their own: a message that is never
+/// delivered, or late, is explored anyway, as every state is checked and not only the last ones.
 final class StateSpace {
 
-  /// More states than this are refused: a search that is cut short proves nothing.
-  static final int MAX_STATES = 24_000_000;
+  /// More states than this are refused: a search that is cut short proves nothing. As many fit into
+  /// the heap of one gigabyte that tests have, with the widest level of a search.
+  static final int MAX_STATES = 12_000_000;
 
   /// What a search came to.
   ///
   /// @param violation what went wrong, with the steps that led there, or null
+  /// @param nodeStates how many states of single nodes there were
+  /// @param histories what clients were told, in every order that they could tell apart
   /// @param depth most steps from the start
   record Result(
       BoundedScenario scenario,
@@ -39,7 +47,7 @@ final class StateSpace {
       long transitions,
       int depth,
       int nodeStates,
-      int histories,
+      Set<String> histories,
       double seconds) {
 
     static String header() {
@@ -65,7 +73,7 @@ final class StateSpace {
           transitions,
           depth,
           nodeStates,
-          histories,
+          histories.size(),
           seconds,
           states / seconds);
     }
@@ -106,10 +114,12 @@ final class StateSpace {
   private final ChosenValues logs;
   private final SeenStates seen = new SeenStates();
   private final int neverCoordinates;
+  private final boolean reduced;
   private long transitions;
 
-  private StateSpace(BoundedScenario scenario, Supplier<Rules> rules) {
+  private StateSpace(BoundedScenario scenario, Supplier<Rules> rules, boolean reduced) {
     this.scenario = scenario;
+    this.reduced = reduced;
     this.nodes = new NodeStates(scenario.patience().timing(), rules);
     this.clients = new ClientStates(scenario, nodes);
     this.logs = new ChosenValues(nodes);
@@ -122,7 +132,18 @@ final class StateSpace {
   }
 
   static Result search(BoundedScenario scenario, Supplier<Rules> rules) {
-    return new StateSpace(scenario, rules).search();
+    return new StateSpace(scenario, rules, true).search();
+  }
+
+  /// The same without the reductions, for comparing: more states, the same histories.
+  static Result searchAll(BoundedScenario scenario, Supplier<Rules> rules) {
+    return new StateSpace(scenario, rules, false).search();
+  }
+
+  /// Goes random ways through the states with nodes that are stepped for real, from their start on,
+  /// and says where one of them did something else than was looked up, or null.
+  static @Nullable String walk(BoundedScenario scenario, long seed, int walks) {
+    return new StateSpace(scenario, Rules::new, true).walk(new SplittableRandom(seed), walks);
   }
 
   private Result search() {
@@ -167,7 +188,7 @@ final class StateSpace {
         transitions,
         depth,
         nodes.count(),
-        clients.count(),
+        clients.histories(),
         (System.nanoTime() - begun) / 1e9);
   }
 
@@ -286,10 +307,7 @@ final class StateSpace {
         return;
       }
       if (left(budget, NOTICES) && nodes.boot(state[content.from()]) == content.boot()) {
-        Event notice =
-            new Event.Undelivered(
-                BoundedScenario.NODES.get(content.to()), List.of(content.message()));
-        int[] next = stepped(state, content.from(), nodes.ask(notice), i, 1 << NOTICES);
+        int[] next = stepped(state, content.from(), nodes.ask(notice(content)), i, 1 << NOTICES);
         if (!show(visitor, Act.NOTICE, packet, 0, next)) {
           return;
         }
@@ -427,7 +445,7 @@ final class StateSpace {
   /// @param fresh the place of the first message that this step sent
   private int @Nullable [] settle(int[] next, int changed, int fresh) {
     int[] state = next;
-    if (!left(state[BUDGET], CRASHES)) {
+    if (reduced && !left(state[BUDGET], CRASHES)) {
       for (int node = neverCoordinates; node < 3; node++) {
         if (nodes.pending(state[node]) > 0) {
           // What this step sent has not been looked at yet; it is, once the forcing has ended.
@@ -439,7 +457,7 @@ final class StateSpace {
     for (int i = PACKETS; i < state.length; i++) {
       NodeStates.Packet content = nodes.packet(state[i]);
       boolean concerned = i >= fresh || content.to() == changed || content.from() == changed;
-      if (!concerned || !finished(state, content, state[i])) {
+      if (!reduced || !concerned || !finished(state, content, state[i])) {
         state[kept++] = state[i];
       }
     }
@@ -466,6 +484,75 @@ final class StateSpace {
       }
     }
     return message instanceof Message.Read || step.packets().length == 0;
+  }
+
+  // How to check it.
+
+  private @Nullable String walk(SplittableRandom random, int walks) {
+    int[] start = start();
+    for (int walk = 0; walk < walks; walk++) {
+      int[] state = start;
+      NodeStates.Twin[] twins = {nodes.twin(start[0]), nodes.twin(start[1]), nodes.twin(start[2])};
+      while (true) {
+        List<Move> moves = new ArrayList<>();
+        List<int[]> reached = new ArrayList<>();
+        successors(
+            state,
+            (move, next, _) -> {
+              moves.add(move);
+              reached.add(next == null ? start : next);
+              return next != null;
+            });
+        if (moves.isEmpty()) {
+          break;
+        }
+        int choice = random.nextInt(moves.size());
+        Happening happening = happening(state, moves.get(choice));
+        String different =
+            twins[happening.node()].follow(state[happening.node()], happening.event());
+        if (different != null) {
+          return different;
+        }
+        // Whatever was forced along with it.
+        for (int node = neverCoordinates; node < 3; node++) {
+          while (twins[node].state() != reached.get(choice)[node]) {
+            if (nodes.pending(twins[node].state()) == 0) {
+              return "a node ended in another state";
+            }
+            different = twins[node].follow(twins[node].state(), NodeStates.FORCE);
+            if (different != null) {
+              return different;
+            }
+          }
+        }
+        state = reached.get(choice);
+      }
+    }
+    return null;
+  }
+
+  private record Happening(int node, int event) {}
+
+  private Happening happening(int[] state, Move move) {
+    return switch (move.act()) {
+      case DELIVER, DUPLICATE ->
+          new Happening(nodes.packet(move.what()).to(), nodes.receive(move.what()));
+      case NOTICE -> {
+        NodeStates.Packet packet = nodes.packet(move.what());
+        yield new Happening(packet.from(), nodes.ask(notice(packet)));
+      }
+      case FORCE -> new Happening(move.what(), NodeStates.FORCE);
+      case RING -> new Happening(move.what(), NodeStates.RING);
+      case CRASH -> new Happening(move.what(), NodeStates.CRASH + move.survivors());
+      case SEND ->
+          new Happening(
+              clients.node(state[CLIENTS], move.what()),
+              nodes.ask(clients.request(state[CLIENTS], move.what())));
+    };
+  }
+
+  private static Event notice(NodeStates.Packet packet) {
+    return new Event.Undelivered(BoundedScenario.NODES.get(packet.to()), List.of(packet.message()));
   }
 
   // How to tell it.
@@ -517,53 +604,32 @@ final class StateSpace {
   }
 
   private void tell(StringBuilder text, int count, int[] state, Move move) {
-    int node;
-    int event;
-    String what;
-    switch (move.act()) {
-      case DELIVER, DUPLICATE -> {
-        NodeStates.Packet packet = nodes.packet(move.what());
-        node = packet.to();
-        event = nodes.receive(move.what());
-        what =
-            "receives from %s%s: %s"
+    Happening happening = happening(state, move);
+    int node = happening.node();
+    String what =
+        switch (move.act()) {
+          case DELIVER, DUPLICATE -> {
+            NodeStates.Packet packet = nodes.packet(move.what());
+            yield "receives from %s%s: %s"
                 .formatted(
                     BoundedScenario.NODES.get(packet.from()),
                     move.act() == Act.DUPLICATE ? " (and will again)" : "",
                     text(packet.message()));
-      }
-      case NOTICE -> {
-        NodeStates.Packet packet = nodes.packet(move.what());
-        node = packet.from();
-        String to = BoundedScenario.NODES.get(packet.to());
-        event = nodes.ask(new Event.Undelivered(to, List.of(packet.message())));
-        what = "is told that " + to + " was not connected for " + text(packet.message());
-      }
-      case FORCE -> {
-        node = move.what();
-        event = NodeStates.FORCE;
-        what = "forces a record";
-      }
-      case RING -> {
-        node = move.what();
-        event = NodeStates.RING;
-        what = "hears its next alarm";
-      }
-      case CRASH -> {
-        node = move.what();
-        event = NodeStates.CRASH + move.survivors();
-        what = "crashes, " + move.survivors() + " unforced records survive, and starts again";
-      }
-      case SEND -> {
-        node = clients.node(state[CLIENTS], move.what());
-        event = nodes.ask(clients.request(state[CLIENTS], move.what()));
-        what =
-            (move.survivors() == 0 ? "is asked for " : "is asked again for ") + "#" + move.what();
-      }
-      default -> throw new IllegalStateException("unknown move");
-    }
+          }
+          case NOTICE -> {
+            NodeStates.Packet packet = nodes.packet(move.what());
+            yield "is told that %s was not connected for %s"
+                .formatted(BoundedScenario.NODES.get(packet.to()), text(packet.message()));
+          }
+          case FORCE -> "forces a record";
+          case RING -> "hears its next alarm";
+          case CRASH ->
+              "crashes, " + move.survivors() + " unforced records survive, and starts again";
+          case SEND ->
+              (move.survivors() == 0 ? "is asked for " : "is asked again for ") + "#" + move.what();
+        };
     text.append("%4d  %s %s%n".formatted(count, BoundedScenario.NODES.get(node), what));
-    NodeStates.Step step = nodes.step(state[node], event);
+    NodeStates.Step step = nodes.step(state[node], happening.event());
     for (int packet : step.packets()) {
       NodeStates.Packet sent = nodes.packet(packet);
       text.append(
