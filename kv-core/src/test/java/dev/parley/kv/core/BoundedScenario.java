@@ -31,25 +31,29 @@ record BoundedScenario(
     List<Op> ops,
     Budget budget) {
 
+  /// Beyond every deadline that a search can reach.
+  static final Duration NEVER = Duration.ofDays(10_000);
+
   static final List<String> NODES = List.of("kv-1", "kv-2", "kv-3");
 
   /// A key whose favourite is kv-1, then kv-2, then kv-3.
   static final Key KEY =
       IntStream.range(0, 10_000)
           .mapToObj(i -> Key.of("k" + i))
-          .filter(key -> new Members(NODES).placement(key).equals(NODES))
+          .filter(key -> Formed.layout(NODES).placement(key).equals(NODES))
           .findFirst()
           .orElseThrow();
 
+  /// Another key.
+  static final Key OTHER = Key.of("other");
+
   enum Start {
-    /// Nobody has heard of anybody since the nodes' first start: each proposes by itself.
-    STRANGERS,
     /// Every node knows that every other is there: writes are forwarded to the key's favourite.
     ACQUAINTED,
     /// Every node was told a moment ago that it has no connection to the others: each proposes by
     /// itself, with the ceilings that the operations before have raised.
     APART,
-    /// All nodes were restarted after the operations before, and are strangers again.
+    /// Like [#APART], but all nodes were restarted after the operations before.
     RESTARTED
   }
 
@@ -63,14 +67,18 @@ record BoundedScenario(
 
   enum Patience {
     /// A phase is given up long before the whole operation is.
-    PATIENT(Duration.ofMillis(500), Duration.ofMillis(2000)),
+    PATIENT(Duration.ofMillis(500), Duration.ofMillis(2000), NEVER),
     /// The operation is answered with "unknown" while its ballots still go on.
-    HASTY(Duration.ofMillis(2000), Duration.ofMillis(500));
+    HASTY(Duration.ofMillis(2000), Duration.ofMillis(500), NEVER),
+    /// As the first; the nodes look for old tombstones, and have done so twice before the search.
+    TIDY(Duration.ofMillis(500), Duration.ofMillis(2000), Duration.ofMillis(10));
 
     private final Duration phase;
     private final Duration operation;
+    private final Duration purge;
 
-    Patience(Duration phase, Duration operation) {
+    Patience(Duration phase, Duration operation, Duration purge) {
+      this.purge = purge;
       this.phase = phase;
       this.operation = operation;
     }
@@ -84,15 +92,16 @@ record BoundedScenario(
           Duration.ofMillis(400),
           Duration.ofMillis(250),
           NEVER,
-          NEVER);
+          NEVER,
+          purge);
     }
   }
 
-  /// Beyond every deadline that a search can reach.
-  static final Duration NEVER = Duration.ofDays(10_000);
-
   enum Kind {
     PUT,
+    /// Of another key. It makes the ballots of its node rise without touching this key, so that a
+    /// later one of this node is not refused from the start.
+    ELSEWHERE,
     /// Only if the key does not exist.
     CREATE,
     /// Only at the version that another operation wrote or read.

@@ -17,6 +17,7 @@ import java.util.PriorityQueue;
 import java.util.SequencedCollection;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -47,6 +48,7 @@ final class CanonicalForm {
   ///   in that order, so the numbers themselves do not matter.
   /// - When a peer was heard of only matters if silence makes it suspect, which [BoundedScenario]
   ///   rules out: there a peer is either known to be there or not.
+  /// - Most partitions are empty.
   private static final Map<String, Normal> NORMALISED =
       Map.of(
           "NodeCore.alarmOrder",
@@ -54,7 +56,12 @@ final class CanonicalForm {
           "Alarm.order",
           _ -> null,
           "Peer.heard",
-          heard -> heard instanceof Long at && at != Long.MIN_VALUE);
+          heard -> heard instanceof Long at && at != Long.MIN_VALUE,
+          "Acceptor.partitions",
+          CanonicalForm::inUse);
+
+  /// The digests of layouts, which never change and are long.
+  private static final IdentityHashMap<Layout, Long> DIGESTS = new IdentityHashMap<>();
 
   private static final int MAX_DEPTH = 400;
 
@@ -113,6 +120,14 @@ final class CanonicalForm {
       case String s -> text(6, s);
       case byte[] b -> blob(7, b);
       case Key key -> blob(8, key.utf8());
+      case long[] numbers -> {
+        number(17, numbers.length);
+        for (long each : numbers) {
+          number(3, each);
+        }
+      }
+      case Layout layout -> number(18, DIGESTS.computeIfAbsent(layout, Layout::digest));
+      case Replicas replicas -> text(19, replicas.toString());
       case Enum<?> e -> text(9, e.getDeclaringClass().getName() + "." + e.name());
       case Object o when IGNORED.stream().anyMatch(ignored -> ignored.isInstance(o)) ->
           put((byte) 10);
@@ -215,6 +230,17 @@ final class CanonicalForm {
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException("no field " + name + " in " + object.getClass(), e);
     }
+  }
+
+  private static TreeMap<Integer, Object> inUse(@Nullable Object partitions) {
+    TreeMap<Integer, Object> used = new TreeMap<>();
+    for (int i = 0; partitions != null && i < Array.getLength(partitions); i++) {
+      Object partition = Array.get(partitions, i);
+      if (!read(partition, "slots").equals(Map.of()) || !read(partition, "floor").equals(0L)) {
+        used.put(i, partition);
+      }
+    }
+    return used;
   }
 
   private static @Nullable Object alarmAction(NodeCore.Alarm alarm) {

@@ -39,12 +39,15 @@ final class ChosenValues {
     Map<Ballot, Versioned> proposed = new HashMap<>();
     TreeMap<Ballot, Integer> votes = new TreeMap<>();
     String wrong = null;
+    boolean purged = false;
     for (int logState : new int[] {name.first(), name.second(), name.third()}) {
       int lsn = 0;
       Ballot last = Ballot.ZERO;
       for (LogRecord record : nodes.records(logState)) {
         lsn++;
-        if (record instanceof LogRecord.Entry(_, var ballot, var value)) {
+        purged |= record instanceof LogRecord.Purged;
+        if (record instanceof LogRecord.Entry(var key, var ballot, var value)
+            && key.equals(BoundedScenario.KEY)) {
           if (ballot.compareTo(last) <= 0) {
             wrong = "a node accepted ballot " + ballot + " after ballot " + last;
           }
@@ -66,7 +69,7 @@ final class ChosenValues {
       if (vote.getValue() < 2 || value == null) {
         continue;
       }
-      if (wrong == null && !chosen.isEmpty() && !extended(chosen.getLast(), value)) {
+      if (wrong == null && !chosen.isEmpty() && !extended(chosen.getLast(), value, purged)) {
         wrong =
             "what ballot %s chose, %s, does not build on what ballot %s chose, %s"
                 .formatted(vote.getKey(), text(value), before, text(chosen.getLast()));
@@ -81,25 +84,30 @@ final class ChosenValues {
   static boolean same(Versioned a, Versioned b) {
     return a.version() == b.version()
         && Arrays.equals(a.body(), b.body())
-        && a.recent().equals(b.recent())
+        && Arrays.equals(a.memory(), b.memory())
         && a.windowStart() == b.windowStart();
   }
 
   /// Whether the later value is the earlier one, or was made from it by further operations. No
-  /// scenario has so many operations that a key forgets one.
-  private static boolean extended(Versioned earlier, Versioned later) {
+  /// scenario has so many operations that a key forgets one; but with a purged tombstone all that
+  /// was before it is forgotten, and what follows must lie above.
+  private static boolean extended(Versioned earlier, Versioned later, boolean purged) {
     if (later.version() == earlier.version()) {
       return same(earlier, later);
     }
-    int size = earlier.recent().size();
+    if (purged && !earlier.exists()
+        && later.traces().stream().allMatch(trace -> trace.version() > earlier.version())) {
+      return later.windowStart() >= earlier.version();
+    }
+    int size = earlier.traces().size();
     return later.version() > earlier.version()
-        && later.recent().size() > size
-        && later.recent().subList(0, size).equals(earlier.recent());
+        && later.traces().size() > size
+        && later.traces().subList(0, size).equals(earlier.traces());
   }
 
   /// Checks that versions rise strictly, and that each operation took effect once.
   private static @Nullable String memory(Versioned value) {
-    List<Versioned.Trace> recent = value.recent();
+    List<Versioned.Trace> recent = value.traces();
     for (int i = 0; i < recent.size(); i++) {
       for (int j = 0; j < i; j++) {
         if (recent.get(j).op().equals(recent.get(i).op())) {
@@ -123,10 +131,10 @@ final class ChosenValues {
               logs.chosen().stream()
                   .anyMatch(
                       value ->
-                          value.recent().stream()
+                          value.traces().stream()
                               .anyMatch(
                                   trace -> trace.op().low() == op && trace.version() == version));
-          case Answer.Found(var version, _) -> chosen(logs, version);
+          case Answer.Found(var version, _, _) -> chosen(logs, version);
           case Answer.Conflict(var version) -> version == 0 || chosen(logs, version);
           default -> true;
         };
@@ -143,7 +151,7 @@ final class ChosenValues {
             ? "deleted"
             : new String(value.body(), java.nio.charset.StandardCharsets.UTF_8);
     List<String> made = new ArrayList<>();
-    for (Versioned.Trace trace : value.recent()) {
+    for (Versioned.Trace trace : value.traces()) {
       made.add("#" + trace.op().low() + "@" + trace.version());
     }
     return "{" + value.version() + " " + body + ", made by " + made + "}";

@@ -100,7 +100,7 @@ final class ClientStates {
         if (op.answer() != NONE) {
           Answer answer = nodes.answer(op.answer());
           text.append(": ");
-          text.append(answer instanceof Answer.Found(var v, _) ? "Found " + v : answer);
+          text.append(answer instanceof Answer.Found(var v, _, _) ? "Found " + v : answer);
         }
         text.append("; ");
       }
@@ -164,7 +164,7 @@ final class ClientStates {
     return mutation == null
         ? new Event.Read(ticket, BoundedScenario.KEY)
         : new Event.Write(
-            ticket, BoundedScenario.KEY, spec.retryNode() < 0 ? mutation : mutation.withBase(0));
+            ticket, key(spec), spec.retryNode() < 0 ? mutation : mutation.withBase(0));
   }
 
   /// @throws IllegalStateException if the client would have to know a version that it does not
@@ -174,7 +174,7 @@ final class ClientStates {
     byte[] body = value(op).getBytes(StandardCharsets.UTF_8);
     return switch (spec.kind()) {
       case READ -> null;
-      case PUT -> new Mutation(id, new Precondition.Always(), body, Mutation.NO_BASE);
+      case PUT, ELSEWHERE -> new Mutation(id, new Precondition.Always(), body, Mutation.NO_BASE);
       case CREATE -> new Mutation(id, new Precondition.Absent(), body, Mutation.NO_BASE);
       case DELETE -> new Mutation(id, new Precondition.Always(), null, Mutation.NO_BASE);
       case REPLACE ->
@@ -193,9 +193,15 @@ final class ClientStates {
   private static long versionIn(Answer answer) {
     return switch (answer) {
       case Answer.Applied(var version, _) -> version;
-      case Answer.Found(var version, _) -> version;
+      case Answer.Found(var version, _, _) -> version;
       default -> 0;
     };
+  }
+
+  private static Key key(BoundedScenario.Op op) {
+    return op.kind() == BoundedScenario.Kind.ELSEWHERE
+        ? BoundedScenario.OTHER
+        : BoundedScenario.KEY;
   }
 
   private static String value(int op) {
@@ -317,7 +323,9 @@ final class ClientStates {
     List<OpState> all = state.ops();
     for (int op = 0; op < all.size(); op++) {
       for (int earlier = 0; earlier < all.size(); earlier++) {
-        if ((all.get(op).before() & 1 << earlier) != 0 && all.get(op).answer() != NONE) {
+        if ((all.get(op).before() & 1 << earlier) != 0
+            && all.get(op).answer() != NONE
+            && key(ops.get(op)).equals(key(ops.get(earlier)))) {
           Answer first = nodes.answer(all.get(earlier).answer());
           Answer then = nodes.answer(all.get(op).answer());
           boolean strictly = then instanceof Answer.Applied;
@@ -352,7 +360,7 @@ final class ClientStates {
       History.Op recorded =
           history.begin(
               ops.get(op).client(),
-              BoundedScenario.KEY,
+              key(ops.get(op)),
               mutation(state, op),
               value(op),
               2L * Integer.bitCount(mine.before()));

@@ -51,7 +51,13 @@ class ExhaustiveTest {
 
   /// What keeps the number of states down changes nothing that a client could see.
   @ParameterizedTest
-  @ValueSource(strings = {"a create and a put", "a retry elsewhere", "two writers after a restart"})
+  @ValueSource(
+      strings = {
+        "a new key, two writers",
+        "a retry elsewhere",
+        "two writers after a restart",
+        "a purge and a create"
+      })
   void theReductionsLoseNoHistory(String name) {
     StateSpace.Result reduced = StateSpace.search(named(name), Rules::new);
     StateSpace.Result all = StateSpace.searchAll(named(name), Rules::new);
@@ -65,7 +71,8 @@ class ExhaustiveTest {
         "two writers, a crash",
         "a writer, two reads in turn",
         "given up early, two writers",
-        "forwarded, two notices"
+        "forwarded, two notices",
+        "a purge and a create"
       })
   void nodesThatAreLookedUpDoWhatRealOnesDo(String name) {
     assertNull(StateSpace.walk(named(name), 1, 100));
@@ -97,7 +104,7 @@ class ExhaustiveTest {
               }
             }),
     PREPARE_IGNORES_ACCEPTED(
-        "first boot, two writers, a crash",
+        "a new key, two writers, a crash",
         () ->
             new Rules() {
               @Override
@@ -124,7 +131,7 @@ class ExhaustiveTest {
               }
             }),
     MINORITY_IS_A_QUORUM(
-        "first boot, two writers, a crash",
+        "a new key, two writers, a crash",
         () ->
             new Rules() {
               @Override
@@ -133,7 +140,7 @@ class ExhaustiveTest {
               }
             }),
     REPLY_BEFORE_FORCE(
-        "first boot, two writers, a crash",
+        "a new key, two writers, a crash",
         () ->
             new Rules() {
               @Override
@@ -142,13 +149,49 @@ class ExhaustiveTest {
               }
             }),
     PROMISE_FORGOTTEN_BY_A_RESTART(
-        "first boot, two writers, a crash",
+        "a new key, two writers, a crash",
         () ->
             new Rules() {
               @Override
               Ballot effectivePromise(
                   Ballot promised, Ballot accepted, Ballot recovered, @Nullable Ballot absent) {
                 return super.effectivePromise(promised, accepted, Ballot.ZERO, absent);
+              }
+            }),
+    AN_ANSWER_WITHOUT_A_PROMISE_COUNTS_FOR_THE_NEXT_BALLOT(
+        "two writers, a duplicate",
+        () ->
+            new Rules() {
+              @Override
+              boolean mayPromiseNext(Ballot effective, Ballot next) {
+                return !next.equals(Ballot.ZERO);
+              }
+            }),
+    GOES_ON_WARM_WITHOUT_A_QUORUM(
+        "a warm writer in turn, another",
+        () ->
+            new Rules() {
+              @Override
+              boolean mayGoOn(Replicas replicas, Collection<String> promised) {
+                return true;
+              }
+            }),
+    PURGED_WITHOUT_A_FLOOR(
+        "a purge and a create",
+        () ->
+            new Rules() {
+              @Override
+              long floorAfterPurge(long floor, Ballot accepted, long version, Ballot promised) {
+                return floor;
+              }
+            }),
+    PURGED_BY_A_MAJORITY(
+        "a purge and a create",
+        () ->
+            new Rules() {
+              @Override
+              boolean purgeable(Replicas replicas, Collection<String> holders) {
+                return quorum(replicas, holders);
               }
             }),
     RETRIES_NOT_RECOGNISED(

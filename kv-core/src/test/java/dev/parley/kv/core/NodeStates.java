@@ -94,6 +94,8 @@ final class NodeStates {
     }
   }
 
+  private static final Layout LAYOUT = Formed.layout(BoundedScenario.NODES);
+
   private final Timing timing;
   private final Supplier<Rules> rules;
   private final List<Local> locals = new ArrayList<>();
@@ -125,9 +127,14 @@ final class NodeStates {
     return locals.size();
   }
 
-  /// A node's first start, with an empty disk.
+  /// A node's first start in a cluster that has formed.
   Step start(int node) {
-    return start(node, emptyLog);
+    Log log = emptyLog;
+    for (LogRecord record :
+        Formed.log(BoundedScenario.NODES, BoundedScenario.NODES.get(node))) {
+      log = append(log, log.lsn() + 1, record);
+    }
+    return start(node, log);
   }
 
   Step step(int state, int event) {
@@ -330,14 +337,14 @@ final class NodeStates {
 
   private NodeCore create(int node, Log log) {
     Rules mine = rules.get();
-    Acceptor acceptor = new Acceptor(0, mine);
+    Acceptor acceptor = new Acceptor(BoundedScenario.NODES.get(node), mine);
     long lsn = 0;
     for (LogRecord record : log.records()) {
       acceptor.restore(++lsn, record);
     }
     return new NodeCore(
         BoundedScenario.NODES.get(node),
-        new Members(BoundedScenario.NODES),
+        LAYOUT,
         acceptor,
         lsn + 1,
         timing,
@@ -364,13 +371,37 @@ final class NodeStates {
     List<Told> told = new ArrayList<>();
     collect(effects, node, core.boot(), sent, told);
     while (at.durable() < log.lsn()) {
-      List<Effect> more = happen(core, at, FORCE);
-      collect(more, node, core.boot(), sent, told);
-      at =
-          new Local(
-              node, at, FORCE, found, log, at.durable() + 1, 0, false, core.boot(), new long[0]);
+      collect(happen(core, at, FORCE), node, core.boot(), sent, told);
+      at = begun(at, FORCE, at.durable() + 1, core);
+    }
+    // The others confirm that they know of no later start, which takes no more than time, and then
+    // nothing is heard of them for a while.
+    List<Event> events = new ArrayList<>();
+    for (String peer : BoundedScenario.NODES) {
+      if (!peer.equals(BoundedScenario.NODES.get(node))) {
+        events.add(new Event.Received(peer, 0, Formed.pong(core)));
+        events.add(new Event.Undelivered(peer, List.of()));
+      }
+    }
+    for (Event event : events) {
+      collect(happen(core, at, ask(event)), node, core.boot(), sent, told);
+      at = begun(at, ask(event), at.durable(), core);
     }
     return new Step(register(at, core), ints(sent), told);
+  }
+
+  private static Local begun(Local before, int event, long durable, NodeCore core) {
+    return new Local(
+        before.node(),
+        before,
+        event,
+        before.bootLog(),
+        before.log(),
+        durable,
+        0,
+        false,
+        core.boot(),
+        new long[0]);
   }
 
   private Step crash(Local local, int survivors) {
@@ -423,7 +454,8 @@ final class NodeStates {
         }
         case Effect.Respond(var ticket, var answer) ->
             told.add(new Told(ticket, intern(answer, answers, answerIds)));
-        case Effect.Append _ -> {}
+        case Effect.Append _, Effect.LayoutChanged _ -> {}
+        case Effect.Halt(var reason) -> throw new IllegalStateException("a node halts: " + reason);
         case Effect.DropBelow _ -> throw new IllegalStateException("the log never grows that long");
       }
     }

@@ -205,7 +205,6 @@ final class StateSpace {
       state = undisturbed(state, op);
     }
     switch (scenario.start()) {
-      case STRANGERS -> {}
       case ACQUAINTED ->
           // The reply to the ping of a start; nothing waits for its number.
           introduce(state, (peer, boot) -> new Event.Received(peer, boot, new Message.Pong(0)));
@@ -214,6 +213,11 @@ final class StateSpace {
         for (int node = 0; node < 3; node++) {
           state[node] = nodes.step(state[node], NodeStates.CRASH).next();
         }
+      }
+    }
+    if (scenario.patience() == BoundedScenario.Patience.TIDY) {
+      for (int ring = 0; ring < 6; ring++) {
+        state = require(stepped(state, ring % 3, NodeStates.RING, -1, 0));
       }
     }
     BoundedScenario.Budget budget = scenario.budget();
@@ -412,7 +416,10 @@ final class StateSpace {
     }
     for (NodeStates.Told told : step.told()) {
       if (wrong == null) {
-        wrong = logs.unfounded(verdict, (int) told.ticket() / 2, nodes.answer(told.answer()));
+        int op = (int) told.ticket() / 2;
+        if (clients.op(op).kind() != BoundedScenario.Kind.ELSEWHERE) {
+          wrong = logs.unfounded(verdict, op, nodes.answer(told.answer()));
+        }
         next[CLIENTS] = clients.told(next[CLIENTS], told);
       }
     }
@@ -426,7 +433,8 @@ final class StateSpace {
   private @Nullable String twoValues(int[] state, ChosenValues.Verdict verdict) {
     java.util.TreeMap<Ballot, Versioned> proposed = new java.util.TreeMap<>();
     for (int i = PACKETS; i < state.length; i++) {
-      if (nodes.packet(state[i]).message() instanceof Message.Accept accept) {
+      if (nodes.packet(state[i]).message() instanceof Message.Accept accept
+          && accept.key().equals(BoundedScenario.KEY)) {
         Versioned other = verdict.proposed().get(accept.ballot());
         if (other == null) {
           other = proposed.putIfAbsent(accept.ballot(), accept.value());
@@ -644,7 +652,7 @@ final class StateSpace {
   }
 
   private static String text(Answer answer) {
-    return answer instanceof Answer.Found(var version, var body)
+    return answer instanceof Answer.Found(var version, var body, _)
         ? "Found["
             + version
             + ", "
@@ -659,8 +667,12 @@ final class StateSpace {
       case Message.Promise promise ->
           "Promise, accepted " + promise.accepted() + " " + text(promise.value());
       case Message.Nack nack -> "Nack, promised " + nack.promised();
-      case Message.Accept accept -> "Accept " + accept.ballot() + " " + text(accept.value());
-      case Message.Accepted accepted -> "Accepted " + accepted.ballot();
+      case Message.Accept accept ->
+          "Accept %s %s, next %s"
+              .formatted(accept.ballot(), text(accept.value()), accept.next());
+      case Message.Accepted accepted ->
+          "Accepted " + accepted.ballot() + (accepted.next() ? ", and next" : "");
+      case Message.Purge purge -> "Purge " + purge.ballot();
       case Message.Read _ -> "Read";
       case Message.ReadReply reply -> "ReadReply, accepted " + reply.accepted();
       case Message.Forward forward -> "Forward of #" + forward.mutation().op().low();
