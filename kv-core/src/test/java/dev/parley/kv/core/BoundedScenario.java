@@ -70,7 +70,7 @@ record BoundedScenario(
     PATIENT(Duration.ofMillis(500), Duration.ofMillis(2000), NEVER),
     /// The operation is answered with "unknown" while its ballots still go on.
     HASTY(Duration.ofMillis(2000), Duration.ofMillis(500), NEVER),
-    /// As the first; the nodes look for old tombstones, and have done so twice before the search.
+    /// As the first; nodes look for old tombstones, and kv-1 has just begun to purge one.
     TIDY(Duration.ofMillis(500), Duration.ofMillis(2000), Duration.ofMillis(10));
 
     private final Duration phase;

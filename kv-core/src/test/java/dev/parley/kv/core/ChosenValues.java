@@ -95,7 +95,8 @@ final class ChosenValues {
     if (later.version() == earlier.version()) {
       return same(earlier, later);
     }
-    if (purged && !earlier.exists()
+    if (purged
+        && !earlier.exists()
         && later.traces().stream().allMatch(trace -> trace.version() > earlier.version())) {
       return later.windowStart() >= earlier.version();
     }
@@ -138,11 +139,21 @@ final class ChosenValues {
           case Answer.Conflict(var version) -> version == 0 || chosen(logs, version);
           default -> true;
         };
-    return founded ? null : answer + " was answered from a value that is not chosen";
+    return founded ? null : text(answer) + " was answered from a value that is not chosen";
   }
 
   private static boolean chosen(Verdict logs, long version) {
     return logs.chosen().stream().anyMatch(value -> value.version() == version);
+  }
+
+  static String text(Answer answer) {
+    return answer instanceof Answer.Found(var version, var body, _)
+        ? "Found["
+            + version
+            + ", "
+            + new String(body, java.nio.charset.StandardCharsets.UTF_8)
+            + "]"
+        : answer.toString();
   }
 
   static String text(Versioned value) {

@@ -104,7 +104,7 @@ class ExhaustiveTest {
               }
             }),
     PREPARE_IGNORES_ACCEPTED(
-        "a new key, two writers, a crash",
+        "two writers, an alarm",
         () ->
             new Rules() {
               @Override
@@ -122,7 +122,7 @@ class ExhaustiveTest {
               }
             }),
     FAILED_CONDITION_ANSWERED_FROM_AN_UNDECIDED_VALUE(
-        "a create and a delete, an alarm",
+        "two replacements, an alarm",
         () ->
             new Rules() {
               @Override
@@ -149,7 +149,7 @@ class ExhaustiveTest {
               }
             }),
     PROMISE_FORGOTTEN_BY_A_RESTART(
-        "a new key, two writers, a crash",
+        "two writers, a crash",
         () ->
             new Rules() {
               @Override
@@ -158,8 +158,8 @@ class ExhaustiveTest {
                 return super.effectivePromise(promised, accepted, Ballot.ZERO, absent);
               }
             }),
-    AN_ANSWER_WITHOUT_A_PROMISE_COUNTS_FOR_THE_NEXT_BALLOT(
-        "two writers, a duplicate",
+    A_REPEATED_ACCEPT_LOWERS_THE_PROMISE(
+        "a warm writer in turn, a duplicate",
         () ->
             new Rules() {
               @Override
@@ -167,31 +167,13 @@ class ExhaustiveTest {
                 return !next.equals(Ballot.ZERO);
               }
             }),
-    GOES_ON_WARM_WITHOUT_A_QUORUM(
-        "a warm writer in turn, another",
-        () ->
-            new Rules() {
-              @Override
-              boolean mayGoOn(Replicas replicas, Collection<String> promised) {
-                return true;
-              }
-            }),
     PURGED_WITHOUT_A_FLOOR(
-        "a purge and a create",
+        "a purge, a create, a duplicate",
         () ->
             new Rules() {
               @Override
               long floorAfterPurge(long floor, Ballot accepted, long version, Ballot promised) {
                 return floor;
-              }
-            }),
-    PURGED_BY_A_MAJORITY(
-        "a purge and a create",
-        () ->
-            new Rules() {
-              @Override
-              boolean purgeable(Replicas replicas, Collection<String> holders) {
-                return quorum(replicas, holders);
               }
             }),
     RETRIES_NOT_RECOGNISED(

@@ -130,8 +130,7 @@ final class NodeStates {
   /// A node's first start in a cluster that has formed.
   Step start(int node) {
     Log log = emptyLog;
-    for (LogRecord record :
-        Formed.log(BoundedScenario.NODES, BoundedScenario.NODES.get(node))) {
+    for (LogRecord record : Formed.log(BoundedScenario.NODES, BoundedScenario.NODES.get(node))) {
       log = append(log, log.lsn() + 1, record);
     }
     return start(node, log);
@@ -343,13 +342,7 @@ final class NodeStates {
       acceptor.restore(++lsn, record);
     }
     return new NodeCore(
-        BoundedScenario.NODES.get(node),
-        LAYOUT,
-        acceptor,
-        lsn + 1,
-        timing,
-        new NoChance(),
-        mine);
+        BoundedScenario.NODES.get(node), LAYOUT, acceptor, lsn + 1, timing, new NoChance(), mine);
   }
 
   /// As every host must: what the start appends is durable before anything else happens.
