@@ -35,6 +35,10 @@ public final class NodeCore {
   /// Keys looked at in one go when the oldest log segment is emptied.
   private static final int REWRITE_SLICE = 64;
 
+  /// Bytes of values that are written again before the disk has caught up with them. Enough that a
+  /// force is worth its time, little enough that clients' writes do not wait behind them.
+  private static final int MAX_REWRITES_UNFORCED = 1 << 20;
+
   /// Keys whose next ballot is kept ready, and most bytes of their values.
   private static final int MAX_WARM = 16384;
 
@@ -126,6 +130,9 @@ public final class NodeCore {
   private boolean cleaning;
   private long cleaningBelow;
   private @Nullable Key cleaned;
+  private long appendedBytes;
+  private long rewrittenBytes;
+  private long rewrittenLsn;
   private long dropWhenDurable;
 
   public NodeCore(
@@ -522,7 +529,8 @@ public final class NodeCore {
 
   // Who is who.
 
-  /// A peer says how it started. If it may be who it says it is, it is told so. A new cluster begins
+  /// A peer says how it started. If it may be who it says it is, it is told so. A new cluster
+  // begins
   /// once all its members have told each other of the same disks.
   private void pinged(String from, long boot, Message.Ping ping) {
     Layout layout = layout();
@@ -750,6 +758,7 @@ public final class NodeCore {
 
   private long append(LogRecord record) {
     long lsn = nextLsn++;
+    appendedBytes += record instanceof LogRecord.Entry entry ? entry.value().weight() : 0;
     effect(new Effect.Append(lsn, record));
     return lsn;
   }
@@ -770,7 +779,17 @@ public final class NodeCore {
       cleaningBelow = shape.secondFirstLsn();
       cleaned = null;
     }
+    if (durableLsn >= rewrittenLsn) {
+      rewrittenBytes = 0;
+    } else if (rewrittenBytes > MAX_REWRITES_UNFORCED) {
+      return;
+    }
+    long before = appendedBytes;
     cleaned = acceptor.rewriteOld(cleaned, cleaningBelow, REWRITE_SLICE);
+    if (appendedBytes > before) {
+      rewrittenBytes += appendedBytes - before;
+      rewrittenLsn = nextLsn - 1;
+    }
     if (cleaned == null) {
       dropWhenDurable = Math.max(1, nextLsn - 1);
       if (durableLsn >= dropWhenDurable) {

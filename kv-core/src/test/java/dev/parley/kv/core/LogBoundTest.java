@@ -17,7 +17,8 @@ class LogBoundTest {
 
   private static final int SEGMENT = 64 * 1024;
 
-  /// A node alone, with a log of which one group at a time is written: what gathers while a group is
+  /// A node alone, with a log of which one group at a time is written: what gathers while a group
+  // is
   /// forced goes into the next.
   private static final class Node {
     final MemoryDisk disk;
@@ -30,12 +31,12 @@ class LogBoundTest {
 
     Node(MemoryDisk disk) throws Exception {
       this.disk = disk;
-      Acceptor acceptor = new Acceptor(0);
+      Acceptor acceptor = new Acceptor("n");
       log = SegmentedLog.open(disk, "c", "n", SEGMENT, acceptor::restore);
       core =
           new NodeCore(
               "n",
-              new Members(List.of("n")),
+              Layout.of(List.of("n")),
               acceptor,
               log.nextLsn(),
               Timing.local(),
@@ -59,7 +60,8 @@ class LogBoundTest {
             log.dropBelow(lsn);
             effects.addAll(core.step(now, shape()));
           }
-          case Effect.Send _ -> {}
+          case Effect.Send _, Effect.LayoutChanged _ -> {}
+          case Effect.Halt(var reason) -> throw new AssertionError(reason);
         }
       }
     }

@@ -36,7 +36,7 @@ class DamagedLogTest {
           new LogRecord.Entry(
               Key.of("k" + (lsn + i)),
               new Ballot(1, "node", 1),
-              new Versioned(lsn + i, body, List.of(), 0)));
+              Versioned.of(lsn + i, body, List.of(), 0)));
     }
     return group;
   }
@@ -305,7 +305,7 @@ class DamagedLogTest {
       log.write(
           List.of(
               new LogRecord.Entry(
-                  Key.of("fake"), new Ballot(1, "node", 1), new Versioned(9, fake, List.of(), 0))));
+                  Key.of("fake"), new Ballot(1, "node", 1), Versioned.of(9, fake, List.of(), 0))));
       // The header of its group never reached the disk.
       FileImages image = new FileImages();
       for (long file : disk.list()) {

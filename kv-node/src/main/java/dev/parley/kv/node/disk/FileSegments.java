@@ -58,10 +58,9 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
   @Override
   public synchronized void create(long segment, int size) throws IOException {
     if (spareReady(size)) {
-      rename(SPARE, file(segment));
+      rename(directory.resolve(SPARE), file(segment));
     } else {
-      allocate(size);
-      rename(UNFINISHED, file(segment));
+      make(file(segment), size);
     }
   }
 
@@ -77,8 +76,7 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
   /// Writes the next segment's zeros, so that its space is really there. If there is none, nothing
   /// is taken of what is left.
   public synchronized void prepareSpare(int size) throws IOException {
-    allocate(size);
-    rename(UNFINISHED, directory.resolve(SPARE));
+    make(directory.resolve(SPARE), size);
   }
 
   @Override
@@ -147,20 +145,12 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     open.clear();
   }
 
-  private void allocate(int size) throws IOException {
+  /// Makes a file of zeros, whole or not at all.
+  private void make(Path target, int size) throws IOException {
     Path unfinished = directory.resolve(UNFINISHED);
-    try (FileChannel channel =
-        FileChannel.open(
-            unfinished,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE)) {
-      ByteBuffer zeros = ByteBuffer.allocateDirect(Math.min(CHUNK, size));
-      for (int written = 0; written < size; ) {
-        zeros.clear().limit(Math.min(zeros.capacity(), size - written));
-        written += channel.write(zeros);
-      }
-      channel.force(true);
+    try {
+      fill(unfinished, size);
+      rename(unfinished, target);
     } catch (IOException | RuntimeException e) {
       try {
         Files.deleteIfExists(unfinished);
@@ -171,12 +161,24 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     }
   }
 
-  private void rename(String from, Path to) throws IOException {
-    Files.move(
-        directory.resolve(from),
-        to,
-        StandardCopyOption.ATOMIC_MOVE,
-        StandardCopyOption.REPLACE_EXISTING);
+  private static void fill(Path file, int size) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE)) {
+      ByteBuffer zeros = ByteBuffer.allocateDirect(Math.min(CHUNK, size));
+      for (int written = 0; written < size; ) {
+        zeros.clear().limit(Math.min(zeros.capacity(), size - written));
+        written += channel.write(zeros);
+      }
+      channel.force(true);
+    }
+  }
+
+  private void rename(Path from, Path to) throws IOException {
+    Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     forceDirectory();
   }
 

@@ -98,7 +98,7 @@ class LogWriterTest {
     return new LogRecord.Entry(
         Key.of("k" + number),
         new Ballot(number, "n", 1),
-        new Versioned(number, new byte[bytes], List.of(), 0));
+        Versioned.of(number, new byte[bytes], List.of(), 0));
   }
 
   private LogWriter start(Disk disk) throws IOException, DamagedLogException {
