@@ -251,7 +251,7 @@ public final class Encoder {
       case Answer.NotApplied(var reason) -> u8(4).text(reason);
       case Answer.NoRoom() -> u8(5);
       case Answer.Unknown(var reason) -> u8(6).text(reason);
-      case Answer.Forgotten() -> u8(7);
+      case Answer.Forgotten(var version) -> u8(7).i64(version);
     };
   }
 
