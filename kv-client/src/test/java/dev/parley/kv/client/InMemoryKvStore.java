@@ -23,6 +23,7 @@ public final class InMemoryKvStore implements KvStore {
               a.getBytes(StandardCharsets.UTF_8), b.getBytes(StandardCharsets.UTF_8));
 
   private final TreeMap<String, Row> rows = new TreeMap<>(BY_UTF8_BYTES);
+  private final TreeMap<String, Integer> gets = new TreeMap<>();
   private final List<Watching> watchings = new ArrayList<>();
   private long lastVersion;
   private boolean available = true;
@@ -35,8 +36,14 @@ public final class InMemoryKvStore implements KvStore {
     available = now;
   }
 
+  /// How often the key was read by itself.
+  public synchronized int gets(String key) {
+    return gets.getOrDefault(key, 0);
+  }
+
   @Override
   public synchronized Optional<Entry> get(String key) {
+    gets.merge(key, 1, Integer::sum);
     requireAvailable();
     return Optional.ofNullable(rows.get(key)).map(row -> entry(key, row));
   }
