@@ -131,6 +131,10 @@ final class KeyQueue {
       node.closed(key, this);
       return;
     }
+    if (node.rules().reusesBallots() && promises.size() >= node.majority()) {
+      decide();
+      return;
+    }
     phase = Phase.PREPARING;
     ballot = node.nextBallot(BATCH);
     promises.clear();
@@ -262,7 +266,7 @@ final class KeyQueue {
       boolean existed = value != null && value.exists();
       long version = node.rules().nextVersion(ballot, value == null ? 0 : value.version(), floor);
       node.observe(version);
-      value = Versioned.after(value, mutation, version, floor);
+      value = node.rules().after(value, mutation, version, floor);
       attempt.proposed = true;
       answers.add(new Decided(attempt, new Answer.Applied(version, existed)));
     }
