@@ -1,5 +1,6 @@
 package dev.parley.kv.core;
 
+import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -22,14 +23,18 @@ final class FaultMix {
     BIG_VALUES
   }
 
+  private static final Layout THREE = Layout.of(List.of("kv-1", "kv-2", "kv-3"));
+  private static final Layout FIVE = Layout.of(List.of("kv-1", "kv-2", "kv-3", "kv-4", "kv-5"));
+
   final Workload workload;
   final int nodes;
   final double dropping;
   final double repeating;
   final long delayNanos;
   final List<Fault> faults;
+  private final Layout layout;
 
-  FaultMix(SplittableRandom random, boolean losesDisks) {
+  FaultMix(SplittableRandom random) {
     int kind = random.nextInt(100);
     workload =
         kind < 45
@@ -47,8 +52,7 @@ final class FaultMix {
       boolean happens =
           switch (fault) {
             case CRASH, PARTITION -> random.nextInt(3) != 0;
-            case BLACKOUT, IO_ERROR, BIT_FLIP, CLOCK_RATE -> random.nextInt(4) == 0;
-            case LOST_DISK -> losesDisks && random.nextInt(2) == 0;
+            case BLACKOUT, IO_ERROR, BIT_FLIP, LOST_DISK, CLOCK_RATE -> random.nextInt(4) == 0;
             default -> random.nextInt(3) == 0;
           };
       if (happens) {
@@ -56,6 +60,7 @@ final class FaultMix {
       }
     }
     faults = List.copyOf(drawn);
+    layout = nodes == 3 ? THREE : FIVE;
   }
 
   private static double pick(SplittableRandom random, double... choices) {
@@ -63,7 +68,7 @@ final class FaultMix {
   }
 
   List<String> ids() {
-    return IntStream.rangeClosed(1, nodes).mapToObj(i -> "kv-" + i).toList();
+    return layout.ids();
   }
 
   List<Key> keys() {
@@ -104,16 +109,34 @@ final class FaultMix {
   }
 
   int segmentBytes() {
-    return workload == Workload.BIG_VALUES ? 96 * 1024 : 12 * 1024;
+    return workload == Workload.BIG_VALUES ? 96 * 1024 : 24 * 1024;
   }
 
   int maxValueBytes() {
     return workload == Workload.BIG_VALUES ? 24 * 1024 : 0;
   }
 
-  /// How many nodes may be lost for good while a majority stays.
-  int minority() {
-    return (nodes - 1) / 2;
+  /// How many nodes may be lost for good while every key keeps a majority of its replicas.
+  int spareNodes() {
+    return (Layout.REPLICATION - 1) / 2;
+  }
+
+  Layout layout() {
+    return layout;
+  }
+
+  /// As in production, but tombstones are purged while the simulation lasts.
+  Timing timing() {
+    Timing local = Timing.local();
+    return new Timing(
+        local.operation(),
+        local.phase(),
+        local.minHedge(),
+        local.maxHedge(),
+        local.maxBackoff(),
+        local.ping(),
+        local.suspect(),
+        Duration.ofMillis(700));
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.parley.kv.core;
 
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +16,10 @@ import org.jspecify.annotations.Nullable;
 ///   its memory of operations holds what the chosen one's did, as far as its window reaches.
 /// - *Exactly once*: an operation made one version, a version was made by one operation.
 /// - *Promises are kept*: no node accepts below what it promised, whatever happened to it since.
+///   What
+///   is proposed, warm or cold, was promised by a majority.
+/// - *Purges leave a floor*: only tombstones that every replica has on disk go, and what stands for
+///   them is as high as all that the node had accepted and promised.
 /// - *Nothing undecided is told*: a version in an answer is that of a chosen value.
 /// - *Versions rise*: an answer is never older than one that was given before its request.
 ///
@@ -29,6 +34,10 @@ final class Monitors {
     Cell(Versioned value) {
       this.value = value;
     }
+
+    boolean everywhere(int replicas) {
+      return (holders & replicas) == replicas;
+    }
   }
 
   private static final class Register {
@@ -39,19 +48,31 @@ final class Monitors {
     final Ballot[] promised;
     long told;
 
-    Register(int nodes) {
+    final Map<Ballot, Integer> promises = new HashMap<>();
+    final int replicas;
+    final int majority;
+
+    Register(int nodes, int replicas) {
       promised = new Ballot[nodes];
       Arrays.fill(promised, Ballot.ZERO);
+      this.replicas = replicas;
+      majority = Integer.bitCount(replicas) / 2 + 1;
+    }
+
+    boolean isQuorum(int voters) {
+      return Integer.bitCount(voters & replicas) >= majority;
     }
   }
 
-  private final int nodes;
+  private final Layout layout;
+  private final List<String> ids;
   private final Map<Key, Register> registers = new HashMap<>();
   private @Nullable String violation;
   private @Nullable Key where;
 
-  Monitors(int nodes) {
-    this.nodes = nodes;
+  Monitors(Layout layout) {
+    this.layout = layout;
+    this.ids = layout.ids();
   }
 
   /// The first violation seen, or null.
@@ -68,6 +89,7 @@ final class Monitors {
   void promised(int node, Key key, Ballot ballot) {
     Register register = register(key);
     register.promised[node] = Ballot.max(register.promised[node], ballot);
+    register.promises.merge(ballot, 1 << node, (a, b) -> a | b);
   }
 
   /// A node asks others to accept a value, which it may not tell differently to each.
@@ -95,6 +117,11 @@ final class Monitors {
 
   private void propose(Register register, Key key, Ballot ballot, Versioned value) {
     register.ballots.put(ballot, new Cell(value));
+    // What a node promises itself is not seen from outside.
+    int promised = register.promises.getOrDefault(ballot, 0) | 1 << ids.indexOf(ballot.node());
+    if (!register.isQuorum(promised)) {
+      fail(key, ballot + " is proposed, and no majority promised it");
+    }
     var below = register.chosen.lowerEntry(ballot);
     if (below != null) {
       descends(key, below.getKey(), below.getValue().value, ballot, value);
@@ -110,7 +137,7 @@ final class Monitors {
       return false;
     }
     cell.holders |= 1 << node;
-    if (Integer.bitCount(cell.holders) <= nodes / 2 || register.chosen.containsKey(ballot)) {
+    if (!register.isQuorum(cell.holders) || register.chosen.containsKey(ballot)) {
       return false;
     }
     register.chosen.put(ballot, cell);
@@ -121,7 +148,7 @@ final class Monitors {
     for (var above : register.ballots.tailMap(ballot, false).entrySet()) {
       descends(key, ballot, value, above.getKey(), above.getValue().value);
     }
-    for (Versioned.Trace trace : value.recent()) {
+    for (Versioned.Trace trace : value.traces()) {
       Long before = register.made.putIfAbsent(trace.op(), trace.version());
       if (before != null && before != trace.version()) {
         fail(
@@ -169,7 +196,7 @@ final class Monitors {
         }
         register.told = Math.max(register.told, version);
       }
-      case Answer.Found(var version, _) -> found(key, register, version, toldBefore, "read");
+      case Answer.Found(var version, _, _) -> found(key, register, version, toldBefore, "read");
       case Answer.Conflict(var version) when version > 0 ->
           found(key, register, version, toldBefore, "told in a conflict");
       default -> {}
@@ -187,6 +214,35 @@ final class Monitors {
               .formatted(version, how, toldBefore));
     }
     register.told = Math.max(register.told, version);
+  }
+
+  /// Whether a chosen value ever held the operation.
+  boolean tookEffect(Key key, OpId op) {
+    Register register = registers.get(key);
+    return register != null && register.made.containsKey(op);
+  }
+
+  /// A node forgets a key whose tombstone is purged, and keeps a floor in its place.
+  void purged(int node, Key key, @Nullable Ballot accepted, long floor) {
+    Register register = register(key);
+    Cell cell = accepted == null ? null : register.ballots.get(accepted);
+    if (cell == null || accepted == null) {
+      return;
+    }
+    if (cell.value.exists()) {
+      fail(key, ids.get(node) + " purges a value: " + accepted);
+    }
+    if (!cell.everywhere(register.replicas)) {
+      fail(key, ids.get(node) + " purges " + accepted + ", which not every replica has on disk");
+    }
+    long least = Math.max(accepted.counter(), cell.value.version());
+    if (floor < Math.max(least, register.promised[node].counter())) {
+      fail(
+          key,
+          "%s purges %s of version %d after it had promised %s, and keeps the floor %d only"
+              .formatted(
+                  ids.get(node), accepted, cell.value.version(), register.promised[node], floor));
+    }
   }
 
   /// The last chosen value of the key, or null.
@@ -211,7 +267,7 @@ final class Monitors {
     if (value.windowStart() < chosen.windowStart()) {
       fail(key, "the window of " + higher + " reaches back further than that chosen at " + at);
     }
-    for (Versioned.Trace trace : chosen.recent()) {
+    for (Versioned.Trace trace : chosen.traces()) {
       if (trace.version() > value.windowStart() && !trace.equals(value.find(trace.op()))) {
         fail(
             key,
@@ -223,7 +279,15 @@ final class Monitors {
   }
 
   private Register register(Key key) {
-    return registers.computeIfAbsent(key, _ -> new Register(nodes));
+    return registers.computeIfAbsent(
+        key,
+        _ -> {
+          int replicas = 0;
+          for (String id : layout.replicas(key).all()) {
+            replicas |= 1 << ids.indexOf(id);
+          }
+          return new Register(ids.size(), replicas);
+        });
   }
 
   private void fail(Key key, String what) {
@@ -238,6 +302,6 @@ final class Monitors {
         || a.version() == b.version()
             && a.windowStart() == b.windowStart()
             && Arrays.equals(a.body(), b.body())
-            && a.recent().equals(b.recent());
+            && Arrays.equals(a.memory(), b.memory());
   }
 }

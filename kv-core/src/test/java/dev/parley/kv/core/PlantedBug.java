@@ -1,7 +1,6 @@
 package dev.parley.kv.core;
 
 import java.util.Collection;
-import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -71,10 +70,9 @@ enum PlantedBug {
               return 0;
             }
           }),
-  FORCE_SKIPPED(new Simulation.World(Rules::new, MemoryDisk.Honesty.SKIPS_FORCE, false, false)),
-  CHECKSUM_IGNORED(
-      new Simulation.World(Rules::new, MemoryDisk.Honesty.SEALS_TORN_GROUPS, false, false)),
-  RECORD_LOST_BY_RECOVERY(new Simulation.World(Rules::new, MemoryDisk.Honesty.HONEST, true, false)),
+  FORCE_SKIPPED(new Simulation.World(Rules::new, MemoryDisk.Honesty.SKIPS_FORCE, false)),
+  CHECKSUM_IGNORED(new Simulation.World(Rules::new, MemoryDisk.Honesty.SEALS_TORN_GROUPS, false)),
+  RECORD_LOST_BY_RECOVERY(new Simulation.World(Rules::new, MemoryDisk.Honesty.HONEST, true)),
   PROMISE_FORGOTTEN_BY_A_RESTART(
       () ->
           new Rules() {
@@ -120,7 +118,7 @@ enum PlantedBug {
               Versioned value = super.after(before, mutation, version, floor);
               long start = before == null ? floor : before.windowStart();
               return new Versioned(
-                  value.version(), value.body(), List.copyOf(value.recent()), start);
+                  value.version(), value.body(), value.memory(), start, value.expiresAtMillis());
             }
           }),
   VERSION_IS_THE_BALLOT(
@@ -130,12 +128,60 @@ enum PlantedBug {
             long nextVersion(Ballot ballot, long version, long floor) {
               return ballot.counter();
             }
+          }),
+  VERSION_RESTARTS_AFTER_A_PURGE(
+      () ->
+          new Rules() {
+            @Override
+            long nextVersion(Ballot ballot, long version, long floor) {
+              return version + 1;
+            }
+          }),
+  PURGE_WITHOUT_FLOOR(
+      () ->
+          new Rules() {
+            @Override
+            long floorAfterPurge(long floor, Ballot accepted, long version, Ballot promised) {
+              return floor;
+            }
+          }),
+  FLOOR_DROPS_THE_PROMISE(
+      () ->
+          new Rules() {
+            @Override
+            long floorAfterPurge(long floor, Ballot accepted, long version, Ballot promised) {
+              return super.floorAfterPurge(floor, accepted, version, Ballot.ZERO);
+            }
+          }),
+  PURGE_BY_A_MAJORITY_ONLY(
+      () ->
+          new Rules() {
+            @Override
+            boolean purgeable(Replicas replicas, Collection<String> holders) {
+              return quorum(replicas, holders);
+            }
+          }),
+  DUPLICATE_COUNTED_AS_A_PROMISE_OF_NEXT(
+      () ->
+          new Rules() {
+            @Override
+            boolean mayPromiseNext(Ballot effective, Ballot next) {
+              return !next.equals(Ballot.ZERO);
+            }
+          }),
+  NO_INTRODUCTION_AFTER_A_START(
+      () ->
+          new Rules() {
+            @Override
+            int introductions(int members) {
+              return 0;
+            }
           });
 
   private final Simulation.World world;
 
   PlantedBug(Supplier<Rules> rules) {
-    this(new Simulation.World(rules, MemoryDisk.Honesty.HONEST, false, false));
+    this(new Simulation.World(rules, MemoryDisk.Honesty.HONEST, false));
   }
 
   PlantedBug(Simulation.World world) {

@@ -145,14 +145,10 @@ final class SimulatedClient {
     Mutation sent = mutation;
     boolean mayRetry = attempts < MOST_ATTEMPTS && random.nextInt(5) != 0;
     if (mayRetry && doubtful && sent != null && sent.base() == Mutation.NO_BASE) {
-      // It is not new any more, so the next node must not choose its base. As over HTTP, the
-      // version its condition names serves. If it names none, HTTP clients leave the base open all
-      // the same, which is sound only while a key changes less often than its memory is long.
-      if (sent.condition() instanceof Precondition.At(var version)) {
-        mutation = sent.withBase(version);
-      } else if (sim.mix().workload == FaultMix.Workload.HOT_KEY) {
-        mutation = sent.withBase(0);
-      }
+      // It is not new any more, so the next node must not choose its base. The version its
+      // condition names serves; if it names none, only 0 is certainly from before it was sent.
+      mutation =
+          sent.withBase(sent.condition() instanceof Precondition.At(var version) ? version : 0);
     }
     if (mayRetry) {
       long most = random.nextInt(6) == 0 ? 2_500 : 200;
@@ -272,7 +268,8 @@ final class SimulatedClient {
     Key next = null;
     if (answer instanceof Answer.Page page) {
       TreeMap<Key, Answer> rows = new TreeMap<>();
-      page.rows().forEach(row -> rows.put(row.key(), new Answer.Found(row.version(), row.body())));
+      page.rows()
+          .forEach(row -> rows.put(row.key(), new Answer.Found(row.version(), row.body(), 0)));
       next = page.next();
       for (Key key : sim.keys()) {
         boolean inPage =

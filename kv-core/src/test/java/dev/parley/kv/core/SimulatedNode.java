@@ -42,6 +42,11 @@ final class SimulatedNode {
   private @Nullable MemoryDisk oldCopy;
   private long forcedCeiling;
   private long forcedBoot;
+  private final Map<Integer, Long> forcedFloors = new HashMap<>();
+  private long copiedBoot;
+  private long partBoot;
+  private boolean lost;
+  private boolean formed;
   private @Nullable NodeCore core;
   private @Nullable Acceptor acceptor;
   private @Nullable SegmentedLog log;
@@ -49,7 +54,7 @@ final class SimulatedNode {
   private boolean diskBusy;
   private long dropBelow;
   private long nextTicket;
-  private boolean damaged;
+  private boolean flipped;
   private boolean refused;
   private boolean paused;
   private long lastPause = Long.MIN_VALUE;
@@ -73,13 +78,14 @@ final class SimulatedNode {
     return core != null;
   }
 
-  boolean isDamaged() {
-    return damaged;
+  /// It knows durably that its cluster is formed.
+  boolean isFormed() {
+    return formed;
   }
 
-  /// It found its log damaged and stays down.
-  boolean hasRefused() {
-    return refused;
+  /// It found its log damaged, or is not who it was, and takes no part any more.
+  boolean isOut() {
+    return refused || lost;
   }
 
   /// Which boot runs, 0 if none does.
@@ -96,7 +102,7 @@ final class SimulatedNode {
     }
     try {
       Rules rules = sim.world().rules().get();
-      Acceptor recovered = new Acceptor(0, rules);
+      Acceptor recovered = new Acceptor(id, rules);
       List<LogRecord> records = new ArrayList<>();
       SegmentedLog opened =
           SegmentedLog.open(
@@ -108,6 +114,7 @@ final class SimulatedNode {
       latest.clear();
       long ceiling = 0;
       long boot = 0;
+      Map<Integer, Long> floors = new HashMap<>();
       for (LogRecord record : records) {
         recovered.restore(lsn++, record);
         switch (record) {
@@ -117,23 +124,30 @@ final class SimulatedNode {
               sim.note(key, () -> "chosen: " + ballot + " version " + value.version());
             }
           }
+          case LogRecord.Purged(var key, var floor) -> {
+            latest.remove(key);
+            floors.merge(key.partition(), floor, Math::max);
+          }
           case LogRecord.Meta meta -> {
             ceiling = meta.ceiling();
             boot = meta.boot();
+            meta.floors().forEach((partition, floor) -> floors.merge(partition, floor, Math::max));
           }
-          case LogRecord.Mark() -> {}
+          case LogRecord.Installed _, LogRecord.Mark() -> {}
         }
       }
-      checkNothingIsLost(ceiling, boot);
+      if (!lost) {
+        checkNothingIsLost(ceiling, boot, floors);
+      }
       // A process's clock begins anywhere, also below zero.
       setClock(sim.random().nextLong(-1_000_000_000_000L, 1_000_000_000_000_000L), 1);
       NodeCore fresh =
           new NodeCore(
               id,
-              new Members(sim.mix().ids()),
+              sim.mix().layout(),
               recovered,
               opened.nextLsn(),
-              Timing.local(),
+              sim.mix().timing(),
               sim.random().split(),
               rules);
       List<Effect> later = new ArrayList<>();
@@ -147,6 +161,7 @@ final class SimulatedNode {
       }
       opened.write(first);
       long durable = opened.force();
+      forced.clear();
       forced.putAll(latest);
       first.forEach(this::becameDurable);
       core = fresh;
@@ -163,7 +178,7 @@ final class SimulatedNode {
     } catch (DamagedLogException e) {
       refused = true;
       sim.note(null, () -> id + " refuses to start: " + e.getMessage());
-      if (!damaged) {
+      if (!flipped) {
         sim.fail(null, id + " refuses a log of which nothing durable is lost: " + e.getMessage());
       }
     }
@@ -179,16 +194,29 @@ final class SimulatedNode {
   }
 
   /// What recovery found is at least what was forced.
-  private void checkNothingIsLost(long ceiling, long boot) {
+  private void checkNothingIsLost(long ceiling, long boot, Map<Integer, Long> floors) {
     if (ceiling < forcedCeiling || boot < forcedBoot) {
       sim.fail(
           null,
           "%s had forced boot %d and ceiling %d, and recovers boot %d and ceiling %d"
               .formatted(id, forcedBoot, forcedCeiling, boot, ceiling));
     }
+    forcedFloors.forEach(
+        (partition, floor) -> {
+          if (floors.getOrDefault(partition, 0L) < floor) {
+            sim.fail(
+                null,
+                "%s had forced floor %d of partition %d and recovers %s"
+                    .formatted(id, floor, partition, floors.get(partition)));
+          }
+        });
     for (var entry : forced.entrySet()) {
       Ballot found = latest.getOrDefault(entry.getKey(), Ballot.ZERO);
-      if (found.compareTo(entry.getValue()) < 0) {
+      // A purge need not have been forced to be found.
+      boolean purged =
+          found.equals(Ballot.ZERO)
+              && floors.getOrDefault(entry.getKey().partition(), 0L) >= entry.getValue().counter();
+      if (found.compareTo(entry.getValue()) < 0 && !purged) {
         sim.fail(
             entry.getKey(),
             "%s had forced %s and recovers %s".formatted(id, entry.getValue(), found));
@@ -341,7 +369,20 @@ final class SimulatedNode {
               sim.note(key, () -> id + " accepts " + ballot + " version " + value.version());
             }
           }
+          if (record instanceof LogRecord.Purged(var key, var floor)) {
+            sim.monitors().purged(index, key, latest.remove(key), floor);
+            sim.note(key, () -> id + " purges, floor " + floor);
+          }
           queue.add(record);
+        }
+        case Effect.LayoutChanged _ -> {}
+        case Effect.Halt(var reason) -> {
+          if (!lost) {
+            sim.fail(null, id + " halts: " + reason);
+          }
+          crash();
+          refused = true;
+          sim.note(null, () -> id + " halts: " + reason);
         }
         case Effect.Send(var to, var message) -> send(to, message);
         case Effect.DropBelow(var lsn) -> dropBelow = lsn;
@@ -362,10 +403,10 @@ final class SimulatedNode {
   private void send(String to, Message message) {
     SimulatedNode target = sim.node(to);
     if (message instanceof Message.Request request) {
-      if (!(message instanceof Message.Ping)) {
+      if (!(message instanceof Message.Ping || message instanceof Message.Install)) {
         asked.put(request.call(), request);
       }
-      if (message instanceof Message.Accept(_, _, var key, var ballot, var value)) {
+      if (message instanceof Message.Accept(_, _, var key, var ballot, var value, _)) {
         sim.monitors().proposed(key, ballot, value);
       }
     } else if (message instanceof Message.Reply reply) {
@@ -379,20 +420,26 @@ final class SimulatedNode {
 
   /// What a reply speaks of is on the disk.
   private void checkReply(Message.Request question, Message.Reply reply) {
+    boolean takesPart =
+        reply instanceof Message.Promise
+            || reply instanceof Message.Accepted
+            || reply instanceof Message.ReadReply
+            || reply instanceof Message.ScanReply;
+    if (lost && takesPart) {
+      sim.fail(null, id + " lost its disk and takes part all the same");
+    }
+    partBoot = takesPart ? forcedBoot : partBoot;
     switch (question) {
       case Message.Prepare prepare when reply instanceof Message.Promise promise -> {
-        sim.monitors().promised(index, prepare.key(), prepare.ballot());
-        sim.note(prepare.key(), () -> id + " promises " + prepare.ballot());
+        promised(prepare.key(), prepare.ballot());
         mustBeForced(prepare.key(), promise.accepted());
-        if (prepare.ballot().counter() > forcedCeiling) {
-          sim.fail(
-              prepare.key(),
-              "%s promises %s above its durable ceiling %d"
-                  .formatted(id, prepare.ballot(), forcedCeiling));
+      }
+      case Message.Accept accept when reply instanceof Message.Accepted answer -> {
+        mustBeForced(accept.key(), accept.ballot());
+        if (answer.next()) {
+          promised(accept.key(), accept.next());
         }
       }
-      case Message.Accept accept when reply instanceof Message.Accepted ->
-          mustBeForced(accept.key(), accept.ballot());
       case Message.Read read when reply instanceof Message.ReadReply told ->
           mustBeForced(read.key(), told.accepted());
       case Message.Scan _ when reply instanceof Message.ScanReply told ->
@@ -401,9 +448,19 @@ final class SimulatedNode {
     }
   }
 
+  private void promised(Key key, Ballot ballot) {
+    sim.monitors().promised(index, key, ballot);
+    sim.note(key, () -> id + " promises " + ballot);
+    if (ballot.counter() > forcedCeiling) {
+      sim.fail(
+          key, "%s promises %s above its durable ceiling %d".formatted(id, ballot, forcedCeiling));
+    }
+  }
+
   private void mustBeForced(Key key, Ballot ballot) {
     Ballot there = forced.getOrDefault(key, Ballot.ZERO);
-    if (there.compareTo(ballot) < 0) {
+    boolean purged = forcedFloors.getOrDefault(key.partition(), 0L) >= ballot.counter();
+    if (there.compareTo(ballot) < 0 && !purged) {
       sim.fail(key, "%s speaks of %s, but has forced only %s".formatted(id, ballot, there));
     }
   }
@@ -499,10 +556,17 @@ final class SimulatedNode {
           sim.note(key, () -> "chosen: " + ballot + " version " + value.version());
         }
       }
+      case LogRecord.Purged(var key, var floor) -> {
+        forced.remove(key);
+        forcedFloors.merge(key.partition(), floor, Math::max);
+      }
       case LogRecord.Meta meta -> {
         forcedCeiling = meta.ceiling();
         forcedBoot = meta.boot();
+        meta.floors()
+            .forEach((partition, floor) -> forcedFloors.merge(partition, floor, Math::max));
       }
+      case LogRecord.Installed(_, var nowFormed) -> formed |= nowFormed;
       case LogRecord.Mark() -> {}
     }
   }
@@ -574,32 +638,36 @@ final class SimulatedNode {
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }
-    damaged = true;
+    flipped = true;
     sim.note(null, () -> id + ": a bit flips on its disk");
     return true;
   }
 
   /// Takes the copy that [#loseDisk] may bring back.
   void copyDisk() {
-    oldCopy = disk.copy();
+    if (core != null) {
+      oldCopy = disk.copy();
+      copiedBoot = forcedBoot;
+    }
   }
 
-  /// While it is down, its disk is replaced by a blank one, or by an old copy.
-  void loseDisk() {
+  /// While it is down, its disk is replaced by a blank one, or by a copy from before the last start
+  /// in which it took part. A copy from during that start cannot be told from the disk itself.
+  boolean loseDisk() {
+    if (core != null) {
+      return false;
+    }
     MemoryDisk old = oldCopy;
-    boolean blank = old == null || sim.random().nextBoolean();
+    boolean blank = old == null || copiedBoot >= partBoot || sim.random().nextBoolean();
     disk = blank || old == null ? new MemoryDisk(sim.world().honesty()) : old.copy();
-    damaged = true;
+    lost = true;
     sim.note(null, () -> id + (blank ? " has a blank disk" : " has an old copy of its disk"));
+    return true;
   }
 
-  /// What this replica holds of a key, or null while it is down.
-  Message.@Nullable ReadReply holds(Key key) {
-    Acceptor mine = acceptor;
-    return mine != null
-            && mine.read(new Message.Read(new Message.Scope(0, 1), 0, key, true)).message()
-                instanceof Message.ReadReply reply
-        ? reply
-        : null;
+  /// The version of the value it holds, 0 if it holds none or a tombstone.
+  long versionOf(Key key) {
+    Versioned value = acceptor == null ? null : acceptor.value(key);
+    return value == null || !value.exists() ? 0 : value.version();
   }
 }

@@ -17,14 +17,13 @@ public final class SimulatorMain {
 
   private static final String USAGE =
       """
-      usage: ./parley sim [--seeds N] [--from S] [--seed S] [--bug NAME] [--threads T] [--lost-disks]
+      usage: ./parley sim [--seeds N] [--from S] [--seed S] [--bug NAME] [--threads T]
 
         --seeds N      how many seeds to run, 10000 if not given
         --from S       the first of them, 1 if not given
         --seed S       replay this one
         --bug NAME     plant a bug and see it found: %s
         --threads T    how many at once, as many as there are cores if not given
-        --lost-disks   nodes may come back with a blank disk or an old copy of their own
       """;
 
   private final long from;
@@ -69,8 +68,6 @@ public final class SimulatorMain {
             seeds = 1;
           }
           case "--bug" -> world = bug(value(args, ++i)).world();
-          case "--lost-disks" ->
-              world = new Simulation.World(world.rules(), world.honesty(), false, true);
           case "--help", "-h" -> {
             System.out.print(usage());
             return;

@@ -16,10 +16,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// `./parley sim` runs more of them, or one again.
 class SimulatorTest {
 
-  private static final int SEEDS = Integer.getInteger("parley.sim.seeds", 1200);
+  private static final int SEEDS = Integer.getInteger("parley.sim.seeds", 800);
 
   /// Seeds within which a planted bug must be found.
-  private static final int BUDGET = 1000;
+  private static final int BUDGET = 3000;
 
   @Test
   void noSeedBreaksTheProtocolAndEveryFaultHappens() {
@@ -32,7 +32,7 @@ class SimulatorTest {
       operations += outcome.operations();
     }
     System.out.printf("%d seeds, %d operations: no violation%n", SEEDS, operations);
-    assertEquals(EnumSet.complementOf(EnumSet.of(Fault.LOST_DISK)), happened);
+    assertEquals(EnumSet.allOf(Fault.class), happened);
   }
 
   @Test
