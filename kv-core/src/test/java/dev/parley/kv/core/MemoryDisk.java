@@ -85,7 +85,8 @@ public final class MemoryDisk implements SegmentStorage {
             return false;
           }
           keep(write, 0, write.bytes().length);
-          if (write.bytes()[0] != 0) { // Zeros wipe; anything else is a group or a header.
+          // Zeros wipe; anything else is a group or a header. The recovery point is no segment.
+          if (segment > 0 && write.bytes()[0] != 0) {
             provenSegment = segment;
             provenOffset = write.offset();
           }
@@ -150,6 +151,7 @@ public final class MemoryDisk implements SegmentStorage {
   /// was durable. False if there is no such place yet.
   boolean flipProven(RandomGenerator random) throws IOException {
     List<Long> numbers = new ArrayList<>(durable.headMap(provenSegment, true).keySet());
+    numbers.remove(0L);
     if (!numbers.isEmpty() && numbers.getLast() == provenSegment && provenOffset == 0) {
       numbers.removeLast();
     }

@@ -16,8 +16,7 @@ import org.jspecify.annotations.Nullable;
 ///   its memory of operations holds what the chosen one's did, as far as its window reaches.
 /// - *Exactly once*: an operation made one version, a version was made by one operation.
 /// - *Promises are kept*: no node accepts below what it promised, whatever happened to it since.
-///   What
-///   is proposed, warm or cold, was promised by a majority.
+/// - *Nothing without promises*: what is proposed, warm or cold, was promised by a majority.
 /// - *Purges leave a floor*: only tombstones that every replica has on disk go, and what stands for
 ///   them is as high as all that the node had accepted and promised.
 /// - *Nothing undecided is told*: a version in an answer is that of a chosen value.

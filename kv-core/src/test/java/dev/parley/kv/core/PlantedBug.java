@@ -70,9 +70,10 @@ enum PlantedBug {
               return 0;
             }
           }),
-  FORCE_SKIPPED(new Simulation.World(Rules::new, MemoryDisk.Honesty.SKIPS_FORCE, false)),
-  CHECKSUM_IGNORED(new Simulation.World(Rules::new, MemoryDisk.Honesty.SEALS_TORN_GROUPS, false)),
-  RECORD_LOST_BY_RECOVERY(new Simulation.World(Rules::new, MemoryDisk.Honesty.HONEST, true)),
+  FORCE_SKIPPED(new Simulation.World(Rules::new, MemoryDisk.Honesty.SKIPS_FORCE, false, false)),
+  CHECKSUM_IGNORED(
+      new Simulation.World(Rules::new, MemoryDisk.Honesty.SEALS_TORN_GROUPS, false, false)),
+  RECORD_LOST_BY_RECOVERY(new Simulation.World(Rules::new, MemoryDisk.Honesty.HONEST, true, false)),
   PROMISE_FORGOTTEN_BY_A_RESTART(
       () ->
           new Rules() {
@@ -168,20 +169,12 @@ enum PlantedBug {
             boolean mayPromiseNext(Ballot effective, Ballot next) {
               return !next.equals(Ballot.ZERO);
             }
-          }),
-  NO_INTRODUCTION_AFTER_A_START(
-      () ->
-          new Rules() {
-            @Override
-            int introductions(int members) {
-              return 0;
-            }
           });
 
   private final Simulation.World world;
 
   PlantedBug(Supplier<Rules> rules) {
-    this(new Simulation.World(rules, MemoryDisk.Honesty.HONEST, false));
+    this(new Simulation.World(rules, MemoryDisk.Honesty.HONEST, false, false));
   }
 
   PlantedBug(Simulation.World world) {

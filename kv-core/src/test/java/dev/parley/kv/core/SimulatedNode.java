@@ -652,13 +652,18 @@ final class SimulatedNode {
   }
 
   /// While it is down, its disk is replaced by a blank one, or by a copy from before the last start
-  /// in which it took part. A copy from during that start cannot be told from the disk itself.
+  /// in which it took part. A copy from during that start cannot be told from the disk itself, and
+  /// an older one only by a node that has heard of the last start.
   boolean loseDisk() {
     if (core != null) {
       return false;
     }
     MemoryDisk old = oldCopy;
-    boolean blank = old == null || copiedBoot >= partBoot || sim.random().nextBoolean();
+    boolean blank =
+        old == null
+            || !sim.world().oldCopies()
+            || copiedBoot >= partBoot
+            || sim.random().nextBoolean();
     disk = blank || old == null ? new MemoryDisk(sim.world().honesty()) : old.copy();
     lost = true;
     sim.note(null, () -> id + (blank ? " has a blank disk" : " has an old copy of its disk"));

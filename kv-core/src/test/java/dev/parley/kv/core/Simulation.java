@@ -17,8 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// Each seed draws its own [FaultMix]: what the clients do, how the network loses, repeats, delays
 /// and reorders, and which of the [Fault]s befall the nodes. [Monitors] watch every step. In the
 /// end everything heals, every key is read from every node, a majority of its replicas must hold
-/// it,
-/// and [History] judges what the clients saw.
+/// it, and [History] judges what the clients saw.
 final class Simulation {
 
   static final long MILLI = 1_000_000;
@@ -33,9 +32,11 @@ final class Simulation {
   /// @param rules the decisions of the protocol
   /// @param honesty whether disks do what they say
   /// @param losesRecords recovery overlooks the last record of a log
-  record World(Supplier<Rules> rules, MemoryDisk.Honesty honesty, boolean losesRecords) {
+  /// @param oldCopies a node may come back with an old copy of its disk, not only with a blank one
+  record World(
+      Supplier<Rules> rules, MemoryDisk.Honesty honesty, boolean losesRecords, boolean oldCopies) {
     static World correct() {
-      return new World(Rules::new, MemoryDisk.Honesty.HONEST, false);
+      return new World(Rules::new, MemoryDisk.Honesty.HONEST, false, false);
     }
   }
 

@@ -17,13 +17,14 @@ public final class SimulatorMain {
 
   private static final String USAGE =
       """
-      usage: ./parley sim [--seeds N] [--from S] [--seed S] [--bug NAME] [--threads T]
+      usage: ./parley sim [--seeds N] [--from S] [--seed S] [--bug NAME] [--threads T] [--old-copies]
 
         --seeds N      how many seeds to run, 10000 if not given
         --from S       the first of them, 1 if not given
         --seed S       replay this one
         --bug NAME     plant a bug and see it found: %s
         --threads T    how many at once, as many as there are cores if not given
+        --old-copies   nodes may come back with an old copy of their disk: not always refused
       """;
 
   private final long from;
@@ -68,6 +69,9 @@ public final class SimulatorMain {
             seeds = 1;
           }
           case "--bug" -> world = bug(value(args, ++i)).world();
+          case "--old-copies" ->
+              world =
+                  new Simulation.World(world.rules(), world.honesty(), world.losesRecords(), true);
           case "--help", "-h" -> {
             System.out.print(usage());
             return;
