@@ -719,8 +719,13 @@ public final class NodeCore {
       return;
     }
     KeyQueue queue = queues.get(forward.key());
-    if (forward.targetBoot() != acceptor.boot() || queue != null && queue.size() >= MAX_PER_KEY) {
-      Answer.OfWrite refusal = new Answer.NotApplied("addressed to an earlier boot, or busy");
+    boolean earlier = forward.targetBoot() != acceptor.boot();
+    if (earlier || queue != null && queue.size() >= MAX_PER_KEY) {
+      // The boot it was addressed to may have carried out another copy of it.
+      Answer.OfWrite refusal =
+          earlier
+              ? new Answer.Unknown("addressed to an earlier boot")
+              : new Answer.NotApplied("too many requests for this key");
       reply(from, new Message.ForwardReply(forward.call(), refusal), 0);
       return;
     }
