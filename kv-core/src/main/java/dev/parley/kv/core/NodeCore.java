@@ -501,8 +501,12 @@ public final class NodeCore {
       case Message.Request request -> {
         long epoch = request.scope().epoch();
         if (!rules.sameEpoch(epoch, epoch())) {
-          if (request instanceof Message.Forward forward) {
-            peer(from).firstForward(forward.call()); // A copy that comes later is refused, too.
+          if (request instanceof Message.Forward forward
+              && (forward.targetBoot() != acceptor.boot()
+                  || !peer(from).firstForward(forward.call()))) {
+            // Another copy may have been carried out before; nothing may be said of this one. If it
+            // is the first, copies that come later are dropped as repeated.
+            return;
           }
           reply(from, new Message.Stale(request.call(), epoch()), acceptor.fenceLsn());
           if (epoch > epoch()) {
@@ -719,8 +723,13 @@ public final class NodeCore {
       return;
     }
     KeyQueue queue = queues.get(forward.key());
-    if (forward.targetBoot() != acceptor.boot() || queue != null && queue.size() >= MAX_PER_KEY) {
-      Answer.OfWrite refusal = new Answer.NotApplied("addressed to an earlier boot, or busy");
+    boolean earlier = forward.targetBoot() != acceptor.boot();
+    if (earlier || queue != null && queue.size() >= MAX_PER_KEY) {
+      // The boot it was addressed to may have carried out another copy of it.
+      Answer.OfWrite refusal =
+          earlier
+              ? new Answer.Unknown("addressed to an earlier boot")
+              : new Answer.NotApplied("too many requests for this key");
       reply(from, new Message.ForwardReply(forward.call(), refusal), 0);
       return;
     }
