@@ -331,7 +331,7 @@ final class Mover {
                     new Answer.Rejected(
                         Answer.Reason.UNAVAILABLE, "a majority of the nodes has no room left");
                 case Answer.Unknown(var reason) -> new Answer.Undecided(reason);
-                case Answer.Forgotten() ->
+                case Answer.Forgotten _ ->
                     new Answer.Undecided("the register's memory is too short");
               });
         });
