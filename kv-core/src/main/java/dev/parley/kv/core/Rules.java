@@ -50,6 +50,24 @@ class Rules {
     return true;
   }
 
+  /// Whether the pages of `repliers` show every key that a moving partition holds: those of a
+  /// majority of the nodes it moves from do, for each of its keys was accepted by one.
+  boolean listed(Replicas replicas, Collection<String> repliers) {
+    return enough(replicas.current(), repliers, false);
+  }
+
+  /// Whether the keys of a moving partition are brought to its new nodes: always.
+  boolean transfers() {
+    return true;
+  }
+
+  /// Above which counter the new nodes of a partition must make new keys, given what the old ones
+  /// promised. A value that only one of them accepted, and that no majority lists, stays behind at
+  /// that node; a key made anew by the others must outrank it.
+  long floorOfMove(long bound) {
+    return bound;
+  }
+
   /// Whether the tombstone is held by enough replicas to be purged: it must be all, for one that
   /// kept an older value would bring it back.
   boolean purgeable(Replicas replicas, Collection<String> holders) {
