@@ -14,6 +14,9 @@ public sealed interface Event {
   @SuppressWarnings("ArrayRecordComponent") // Never compared.
   record Scan(long ticket, byte[] prefix, @Nullable Key after, int limit) implements Event {}
 
+  /// An operator wants other members.
+  record ChangeMembers(long ticket, MemberChange change) implements Event {}
+
   /// What those ask that watch for changes.
   sealed interface OfWatch extends Event {}
 
