@@ -205,7 +205,8 @@ final class SimulatedClient {
         close(doubtful && !lasting ? null : conflict);
       }
       case Answer.Missing missing -> close(doubtful ? null : missing);
-      case Answer.Page _ -> throw new IllegalStateException("a page for " + mine);
+      case Answer.Page _, Answer.OfChange _ ->
+          throw new IllegalStateException(answer + " for " + mine);
     }
   }
 
