@@ -180,13 +180,9 @@ public final class NodeCore {
       }
       case Event.Undelivered(var to, var messages) -> {
         peer(to).unreachable();
-        for (Message message : messages) {
-          Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
-          if (call != null) {
-            call.onLost().accept(to);
-          }
-        }
+        lost(to, messages);
       }
+      case Event.Dropped(var to, var messages) -> lost(to, messages);
       case Event.Durable(var lsn) -> durable(lsn);
       case Event.LogShape newShape -> shape = newShape;
       case Event.Room(var full) -> acceptor.full(full);
@@ -376,6 +372,15 @@ public final class NodeCore {
       return;
     }
     new WriteRequest(this, key, mutation, deadline(), answer -> respond(ticket, answer)).start();
+  }
+
+  private void lost(String to, List<Message> messages) {
+    for (Message message : messages) {
+      Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
+      if (call != null) {
+        call.onLost().accept(to);
+      }
+    }
   }
 
   private void deliver(String from, Message message) {

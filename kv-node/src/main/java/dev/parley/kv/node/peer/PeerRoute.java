@@ -6,14 +6,19 @@ import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
 import dev.parley.kv.node.http.Bodies;
 import dev.parley.kv.node.http.Problem;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.impl.ContextInternal;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import org.jboss.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
-/// Where batches from peers arrive. Anything that is not from a member of this very cluster with
-/// the service token is refused before it reaches the core.
+/// Where batches from peers arrive; the answer carries what could be replied at once. Anything that
+/// is not from a member of this very cluster with the service token is refused before it reaches
+/// the core.
 @ApplicationScoped
 class PeerRoute {
 
@@ -60,7 +65,19 @@ class PeerRoute {
       Problem.WRONG_CLUSTER.answer(context, "not a peer of this cluster");
       return;
     }
-    host.receive(batch);
-    context.response().setStatusCode(204).end();
+    ContextInternal request = (ContextInternal) Vertx.currentContext();
+    host.receive(batch, replies -> request.emit(replies, given -> answer(context, given)));
+  }
+
+  private static void answer(RoutingContext context, @Nullable Batch replies) {
+    var response = context.response();
+    if (response.ended() || response.closed()) {
+      return;
+    }
+    if (replies == null) {
+      response.setStatusCode(204).end();
+    } else {
+      response.putHeader("Content-Type", CONTENT_TYPE).end(Buffer.buffer(replies.encode()));
+    }
   }
 }
