@@ -11,6 +11,7 @@ public enum Problem {
   BAD_CONDITION(400, "bad-condition", "The condition is not valid"),
   UNAUTHORIZED(401, "unauthorized", "The service token is needed"),
   NOT_FOUND(404, "not-found", "There is no such key"),
+  TOO_SLOW(408, "too-slow", "The body took too long to arrive"),
   WRONG_CLUSTER(409, "wrong-cluster", "Not a peer of this cluster"),
   FORGOTTEN(409, "outcome-unknown", "Whether the write was applied is not known"),
   CONFLICT(412, "condition-failed", "The condition does not hold"),
