@@ -131,6 +131,7 @@ public final class PeerLink {
   private final Lane small = new Lane(SMALL_QUEUE_BYTES, BATCH_MESSAGES, 1);
   private final Lane large = new Lane(LARGE_QUEUE_BYTES, 1, LARGE_AT_ONCE);
   private boolean scheduled;
+  private boolean closed;
   private @Nullable String lastProblem;
 
   /// @param loop the core's event loop, on which everything here runs
@@ -192,8 +193,14 @@ public final class PeerLink {
     }
   }
 
+  /// For a peer that is no member any more: what waits is forgotten, connections are closed.
+  public void close() {
+    closed = true;
+    client.close();
+  }
+
   private void flush(Lane lane) {
-    while (lane.out < lane.maxOut && !lane.queue.isEmpty()) {
+    while (!closed && lane.out < lane.maxOut && !lane.queue.isEmpty()) {
       lane.out++;
       List<Message> messages = lane.take();
       client
@@ -295,7 +302,7 @@ public final class PeerLink {
         };
     int weight = 128;
     if (value != null) {
-      weight += 40 * value.recent().size() + (value.body() == null ? 0 : value.body().length);
+      weight += 8 * value.memory().length + (value.body() == null ? 0 : value.body().length);
     }
     if (message instanceof Message.Forward forward && forward.mutation().body() != null) {
       weight += forward.mutation().body().length;

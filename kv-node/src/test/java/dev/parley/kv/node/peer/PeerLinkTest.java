@@ -47,11 +47,12 @@ class PeerLinkTest {
 
   private static Message accept(int number, int bytes) {
     return new Message.Accept(
-        new Message.Scope(0, 1),
+        new Message.Scope(1),
         number,
         Key.of("k" + number),
         new Ballot(1, "a", 1),
-        new Versioned(1, new byte[bytes], List.of(), 0));
+        new Versioned(1, new byte[bytes], new long[0], 0, 0),
+        Ballot.ZERO);
   }
 
   private PeerLink link(int port) {
@@ -148,7 +149,7 @@ class PeerLinkTest {
             request ->
                 request.body(
                     body -> {
-                      if (body.result().length() < MEBIBYTE) {
+                      if (body.succeeded() && body.result().length() < MEBIBYTE) {
                         Batch.decode(body.result().getBytes())
                             .messages()
                             .forEach(message -> arrived.add(message.call()));
