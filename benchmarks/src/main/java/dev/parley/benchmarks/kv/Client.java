@@ -12,6 +12,8 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /// A blocking HTTP client for virtual threads. It never retries by itself.
 final class Client implements AutoCloseable {
@@ -31,10 +33,16 @@ final class Client implements AutoCloseable {
 
   private static final int CONNECTIONS_PER_NODE = 64;
 
+  /// Members are killed here; that their connections break is no news. Held, because a logger that
+  /// nobody holds forgets its level.
+  private static final Logger CONNECTIONS =
+      Logger.getLogger("io.vertx.core.net.impl.ConnectionBase");
+
   private final Vertx vertx;
   private final HttpClient http;
 
   Client() {
+    CONNECTIONS.setLevel(Level.OFF);
     this.vertx = Vertx.vertx();
     this.http =
         vertx.createHttpClient(

@@ -23,8 +23,10 @@ final class ManyKeys {
 
   private static final int PAGES = 1000;
   private static final Pattern USED = Pattern.compile("used (\\d+)K");
-  private static final Pattern KEYS = Pattern.compile("\"keys\"\\s*:\\s*(\\d+)");
+  private static final Pattern NEXT = Pattern.compile("\"next\"\\s*:\\s*\"([^\"]+)\"");
+  private static final int LARGEST_PAGE = 1000;
 
+  /// @param keys what a complete listing shows
   /// @param heapMegabytes in use after a full collection, on the node that has most
   /// @param recovery from the start of the killed node's new process until it is ready
   /// @param startWithout the same for a node with [#SMALL] keys: what a start costs anyway
@@ -115,12 +117,26 @@ final class ManyKeys {
     return warm;
   }
 
+  /// How many keys a complete listing shows.
   private static long keys(Client client, String address) throws InterruptedException {
-    Matcher keys = KEYS.matcher(client.get(address, "/v1/cluster", Duration.ofSeconds(5)).text());
-    if (!keys.find()) {
-      throw new IllegalStateException("the node does not tell how many keys it holds");
+    long keys = 0;
+    String after = "";
+    while (true) {
+      Client.Answer page =
+          client.get(
+              address,
+              "/v1/kv?prefix=bench/&limit=" + LARGEST_PAGE + "&after=" + after,
+              Duration.ofSeconds(10));
+      if (!page.success()) {
+        throw new IllegalStateException("the listing failed: " + page.status());
+      }
+      keys += page.text().split("\"key\"", -1).length - 1;
+      Matcher next = NEXT.matcher(page.text());
+      if (!next.find()) {
+        return keys;
+      }
+      after = next.group(1);
     }
-    return Long.parseLong(keys.group(1));
   }
 
   /// Heap in use after a full collection.
