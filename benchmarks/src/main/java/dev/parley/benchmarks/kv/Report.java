@@ -90,7 +90,11 @@ final class Report {
   }
 
   void add(ManyKeys.Result many, int keys) {
-    row("keys a complete listing shows", "%,d".formatted(many.keys()), "%,d".formatted(keys), many.keys() >= keys);
+    row(
+        "keys a complete listing shows",
+        "%,d".formatted(many.keys()),
+        "%,d".formatted(keys),
+        many.keys() >= keys);
     row(
         "heap in use after a full collection, of " + ManyKeys.HEAP,
         many.heapMegabytes() + " MB",

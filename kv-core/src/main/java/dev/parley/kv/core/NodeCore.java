@@ -199,6 +199,10 @@ public final class NodeCore {
           peer.unreachable();
         }
         lost(to, messages);
+        if (peer != null) {
+          // No answer will come by a connection that broke: do not wait for it to be late.
+          List.copyOf(peer.waiting()).forEach(WriteRequest::hedge);
+        }
       }
       case Event.Dropped(var to, var messages) -> lost(to, messages);
       case Event.Durable(var lsn) -> durable(lsn);

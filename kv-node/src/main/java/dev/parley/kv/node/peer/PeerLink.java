@@ -73,6 +73,9 @@ public final class PeerLink {
 
   private record Queued(Message message, int weight) {}
 
+  /// What leaves together, and about how many bytes it takes.
+  private record Taken(List<Message> messages, int bytes) {}
+
   /// Messages of one size class, in order.
   private static final class Lane {
     final ArrayDeque<Queued> queue = new ArrayDeque<>();
@@ -97,7 +100,7 @@ public final class PeerLink {
       return true;
     }
 
-    List<Message> take() {
+    Taken take() {
       List<Message> messages = new ArrayList<>(Math.min(queue.size(), maxMessages));
       int bytes = 0;
       while (!queue.isEmpty()
@@ -108,7 +111,7 @@ public final class PeerLink {
         bytes += next.weight();
         messages.add(next.message());
       }
-      return messages;
+      return new Taken(messages, bytes);
     }
 
     void drainTo(List<Message> target) {
@@ -202,7 +205,7 @@ public final class PeerLink {
   private void flush(Lane lane) {
     while (!closed && lane.out < lane.maxOut && !lane.queue.isEmpty()) {
       lane.out++;
-      List<Message> messages = lane.take();
+      Taken taken = lane.take();
       client
           .request(new RequestOptions(request))
           .onComplete(
@@ -210,19 +213,20 @@ public final class PeerLink {
                 if (connected.failed()) {
                   problem("cannot be connected: " + connected.cause().getMessage());
                   // What was queued meanwhile would meet the same end; say so now.
-                  small.drainTo(messages);
-                  large.drainTo(messages);
+                  small.drainTo(taken.messages());
+                  large.drainTo(taken.messages());
                   lane.out--;
-                  listener.undelivered(messages);
+                  listener.undelivered(taken.messages());
                 } else {
-                  post(connected.result(), lane, messages);
+                  post(connected.result(), lane, taken);
                 }
               });
     }
   }
 
-  private void post(HttpClientRequest post, Lane lane, List<Message> messages) {
-    byte[] body = new Batch(cluster, self, boot.getAsLong(), messages).encode();
+  private void post(HttpClientRequest post, Lane lane, Taken taken) {
+    List<Message> messages = taken.messages();
+    byte[] body = new Batch(cluster, self, boot.getAsLong(), messages).encode(taken.bytes() + 128);
     post.putHeader("Authorization", bearer)
         .putHeader("Content-Type", PeerRoute.CONTENT_TYPE)
         .send(Buffer.buffer(body))
