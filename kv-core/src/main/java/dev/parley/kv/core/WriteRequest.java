@@ -94,9 +94,8 @@ final class WriteRequest {
             });
   }
 
-  /// Proposes here what was forwarded: its answer is late, or the connection it would come by
-  // broke.
-  /// That is safe at any time, however often.
+  /// Proposes here what was forwarded: its answer is late, or the connection it would come by is
+  /// gone. That is safe at any time.
   void hedge() {
     if (!over && forward == Way.OPEN && local == Way.NOT_TAKEN) {
       node.counters().hedges++;

@@ -109,7 +109,7 @@ class HttpApiTest {
     byte[] value = new byte[1 << 20];
     List<CompletableFuture<HttpResponse<String>>> puts = new ArrayList<>();
     try (HttpClient client = HttpClient.newHttpClient()) {
-      for (int i = 0; i < 40; i++) {
+      for (int i = 0; i < 32; i++) {
         URI url = URI.create("http://127.0.0.1:" + RestAssured.port + "/v1/kv/large-" + i);
         puts.add(
             client.sendAsync(

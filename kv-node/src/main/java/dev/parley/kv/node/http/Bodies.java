@@ -33,8 +33,9 @@ public final class Bodies {
   /// How many large bodies wait for their turn. Each costs a connection, but no memory yet.
   private static final int WAITING = 256;
 
-  /// How long they wait, less than clients do.
-  private static final long WAITING_NANOS = 3_000_000_000L;
+  /// How long they wait. One that is turned away was certainly not applied, so that a client that
+  /// gave up earlier has missed nothing.
+  private static final long WAITING_NANOS = 5_000_000_000L;
 
   /// How long an upload may take: a mebibyte in this time is a bad mobile connection.
   private static final long UPLOAD_NANOS = 10_000_000_000L;
