@@ -432,7 +432,7 @@ final class KeyQueue {
       return new Answer.Applied(done.version(), done.existed());
     }
     if (!node.rules().memoryReaches(base, current == null ? floor : current.windowStart())) {
-      return new Answer.Forgotten();
+      return new Answer.Forgotten(Math.max(floor, current == null ? 0 : current.version()));
     }
     if (!mutation.condition().holds(current)) {
       return new Answer.Conflict(current != null && current.exists() ? current.version() : 0);

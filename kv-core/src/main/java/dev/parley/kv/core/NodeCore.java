@@ -31,6 +31,10 @@ public final class NodeCore {
   /// Keys looked at in one go when the oldest log segment is emptied.
   private static final int REWRITE_SLICE = 64;
 
+  /// Bytes of values that are written again before the disk has caught up with them. Enough that a
+  /// force is worth its time, little enough that clients' writes do not wait behind them.
+  private static final int MAX_REWRITES_UNFORCED = 1 << 20;
+
   /// How far the base of a client may lie above all that this node has seen. More than a node can
   /// miss, and far too little to use the versions up.
   private static final long MAX_LEAD = 1L << 32;
@@ -125,6 +129,9 @@ public final class NodeCore {
   private boolean cleaning;
   private long cleaningBelow;
   private @Nullable Key cleaned;
+  private long appendedBytes;
+  private long rewrittenBytes;
+  private long rewrittenLsn;
   private long dropWhenDurable;
 
   public NodeCore(
@@ -780,6 +787,7 @@ public final class NodeCore {
 
   private long append(LogRecord record) {
     long lsn = nextLsn++;
+    appendedBytes += record instanceof LogRecord.Entry entry ? entry.value().weight() : 0;
     effect(new Effect.Append(lsn, record));
     return lsn;
   }
@@ -800,7 +808,17 @@ public final class NodeCore {
       cleaningBelow = shape.secondFirstLsn();
       cleaned = null;
     }
+    if (durableLsn >= rewrittenLsn) {
+      rewrittenBytes = 0;
+    } else if (rewrittenBytes > MAX_REWRITES_UNFORCED) {
+      return;
+    }
+    long before = appendedBytes;
     cleaned = acceptor.rewriteOld(cleaned, cleaningBelow, REWRITE_SLICE);
+    if (appendedBytes > before) {
+      rewrittenBytes += appendedBytes - before;
+      rewrittenLsn = nextLsn - 1;
+    }
     if (cleaned == null) {
       dropWhenDurable = Math.max(1, nextLsn - 1);
       if (durableLsn >= dropWhenDurable) {

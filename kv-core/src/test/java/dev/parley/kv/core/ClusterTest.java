@@ -1,5 +1,6 @@
 package dev.parley.kv.core;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -92,6 +93,49 @@ class ClusterTest {
     assertEquals(1, carried(Message.Accept.class), "no time has passed");
     cluster.tell("b", new Event.Undelivered("a", List.of()));
     assertEquals(1, cluster.node("b").core().counters().hedges());
+  }
+
+  @Test
+  void aNodeThatHoldsNoCopyWritesAHotKeyAllTheSame() {
+    QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
+    five.startAll();
+    Key key = Key.of("hot");
+    Layout layout = five.node("a").core().layout();
+    String outside =
+        layout.ids().stream()
+            .filter(id -> !layout.replicas(key).all().contains(id))
+            .findFirst()
+            .orElseThrow();
+    String inside = layout.placement(key).getLast();
+    for (int i = 0; i < 2 * Versioned.WINDOW; i++) {
+      assertInstanceOf(Answer.Applied.class, five.put(inside, "hot", "" + i));
+    }
+    assertInstanceOf(Answer.Applied.class, five.put(outside, "hot", "x"));
+    assertEquals("x", five.get(outside, "hot"));
+    assertEquals("x", five.get(inside, "hot"));
+  }
+
+  @Test
+  void aListingGathersFromAllReplicaSets() {
+    QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
+    five.startAll();
+    for (int i = 0; i < 50; i++) {
+      five.put("a", "row/%02d".formatted(i), "" + i);
+    }
+    five.write("b", "row/07", new Precondition.Always(), null, 0);
+    for (String id : List.of("a", "d", "e")) {
+      var page =
+          assertInstanceOf(
+              Answer.Page.class, five.ask(id, new Event.Scan(1, "row/".getBytes(UTF_8), null, 20)));
+      assertEquals(20, page.rows().size());
+      assertEquals("row/20", String.valueOf(page.next()));
+      var rest =
+          assertInstanceOf(
+              Answer.Page.class,
+              five.ask(id, new Event.Scan(1, "row/".getBytes(UTF_8), page.next(), 100)));
+      assertEquals(29, rest.rows().size());
+      assertNull(rest.next());
+    }
   }
 
   @Test

@@ -276,7 +276,7 @@ class KvRoutes {
       }
       case Answer.NotApplied(var reason) -> Problem.NOT_APPLIED.answer(context, reason);
       case Answer.Unknown(var reason) -> Problem.UNKNOWN.answer(context, reason);
-      case Answer.Forgotten() ->
+      case Answer.Forgotten _ ->
           Problem.FORGOTTEN.answer(
               context, "the operation is older than what the key remembers of its history");
       case Answer.NoRoom() -> Problem.NO_ROOM.answer(context, "a majority of the nodes is full");

@@ -263,6 +263,10 @@ public final class PeerLink {
   }
 
   private void answered(HttpClientResponse answer, Buffer body, List<Message> messages) {
+    if (answer.statusCode() == 503) {
+      listener.dropped(messages); // It is there, and behind with what it has.
+      return;
+    }
     if (answer.statusCode() != 200 && answer.statusCode() != 204) {
       problem("refuses messages with status " + answer.statusCode());
       listener.undelivered(messages);

@@ -13,6 +13,7 @@ import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +33,13 @@ class PeerRoute {
 
   private final Settings settings;
   private final NodeHost host;
+
+  /// Most batches of one peer that were taken, but not yet answered, because the disk is behind: a
+  /// link has no more connections than that.
+  private static final int MAX_HELD = 8;
+
+  /// How many those are, by peer.
+  private final ConcurrentHashMap<String, Integer> held = new ConcurrentHashMap<>();
 
   PeerRoute(Settings settings, NodeHost host) {
     this.settings = settings;
@@ -64,7 +72,26 @@ class PeerRoute {
       return;
     }
     ContextInternal request = (ContextInternal) Vertx.currentContext();
-    host.receive(batch, replies -> request.emit(replies, given -> answer(context, given)));
+    if (!host.logBehind()) {
+      host.receive(batch, replies -> request.emit(replies, given -> answer(context, given)));
+    } else if (held.merge(batch.from(), 1, Integer::sum) <= MAX_HELD) {
+      // Answered once the disk has caught up, so that until then the peer's next messages gather on
+      // its side. The replies do not wait for that.
+      host.receive(batch);
+      host.whenLogHasRoom(
+          () -> {
+            release(batch.from());
+            request.runOnContext(_ -> answer(context, null));
+          });
+    } else {
+      // It did not wait for the answers to its last ones. What is refused here was never delivered.
+      release(batch.from());
+      Problem.NOT_APPLIED.answer(context, "the disk is behind");
+    }
+  }
+
+  private void release(String from) {
+    held.computeIfPresent(from, (_, count) -> count == 1 ? null : count - 1);
   }
 
   private static void answer(RoutingContext context, @Nullable Batch replies) {

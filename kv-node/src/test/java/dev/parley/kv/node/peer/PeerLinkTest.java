@@ -51,7 +51,7 @@ class PeerLinkTest {
         number,
         Key.of("k" + number),
         new Ballot(1, "a", 1),
-        new Versioned(1, new byte[bytes], new long[0], 0, 0),
+        Versioned.of(1, new byte[bytes], List.of(), 0),
         Ballot.ZERO);
   }
 
@@ -139,6 +139,16 @@ class PeerLinkTest {
     assertEquals("dropped", first.what());
     assertEquals(1, first.messages().size());
     assertTrue(first.messages().getFirst().call() > 40, "the first ones are kept");
+  }
+
+  @Test
+  void aPeerThatIsBehindIsNotUnreachable() throws Exception {
+    send(
+        link(server(request -> request.response().setStatusCode(503).end())),
+        List.of(accept(1, 10)));
+    Told first = next();
+    assertEquals("dropped", first.what());
+    assertEquals(1, first.messages().size());
   }
 
   @Test
