@@ -281,6 +281,7 @@ class KvRoutes {
               context, "the operation is older than what the key remembers of its history");
       case Answer.NoRoom() -> Problem.NO_ROOM.answer(context, "a majority of the nodes is full");
       case Answer.Unavailable(var reason) -> Problem.NO_QUORUM.answer(context, reason);
+      case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
       case Answer.Applied _, Answer.Missing _, Answer.Found _, Answer.Absent _, Answer.Page _ ->
           throw new IllegalStateException("not a failure: " + answer.getClass());
     }

@@ -11,7 +11,12 @@ public enum Problem {
   BAD_CONDITION(400, "bad-condition", "The condition is not valid"),
   UNAUTHORIZED(401, "unauthorized", "The service token is needed"),
   NOT_FOUND(404, "not-found", "There is no such key"),
+  UNKNOWN_MEMBER(404, "unknown-member", "There is no such member"),
   TOO_SLOW(408, "too-slow", "The body took too long to arrive"),
+  ID_IN_USE(409, "id-in-use", "The id belongs to a member, or did once"),
+  NOT_HEARD_OF(409, "not-heard-of", "The node has not been heard of"),
+  TOO_FEW_MEMBERS(409, "too-few-members", "Too few members would remain"),
+  CHANGE_UNDER_WAY(409, "change-under-way", "Another change of the members is under way"),
   WRONG_CLUSTER(409, "wrong-cluster", "Not a peer of this cluster"),
   FORGOTTEN(409, "outcome-unknown", "Whether the write was applied is not known"),
   CONFLICT(412, "condition-failed", "The condition does not hold"),
@@ -19,6 +24,8 @@ public enum Problem {
   WRONG_TYPE(415, "unsupported-media-type", "The content type is not supported"),
   NO_QUORUM(503, "no-quorum", "No majority of the nodes answers"),
   NOT_APPLIED(503, "not-applied", "The write was certainly not applied"),
+  MEMBERS_UNCHANGED(503, "members-unchanged", "The members cannot be changed now"),
+  CHANGE_UNDECIDED(503, "change-undecided", "Whether the members will change is not known"),
   UNKNOWN(503, "outcome-unknown", "Whether the write was applied is not known"),
   NO_ROOM(507, "no-room", "There is no room for new values");
 

@@ -134,7 +134,6 @@ public final class PeerLink {
   private final Lane small = new Lane(SMALL_QUEUE_BYTES, BATCH_MESSAGES, 1);
   private final Lane large = new Lane(LARGE_QUEUE_BYTES, 1, LARGE_AT_ONCE);
   private boolean scheduled;
-  private boolean closed;
   private @Nullable String lastProblem;
 
   /// @param loop the core's event loop, on which everything here runs
@@ -196,14 +195,8 @@ public final class PeerLink {
     }
   }
 
-  /// For a peer that is no member any more: what waits is forgotten, connections are closed.
-  public void close() {
-    closed = true;
-    client.close();
-  }
-
   private void flush(Lane lane) {
-    while (!closed && lane.out < lane.maxOut && !lane.queue.isEmpty()) {
+    while (lane.out < lane.maxOut && !lane.queue.isEmpty()) {
       lane.out++;
       Taken taken = lane.take();
       client
