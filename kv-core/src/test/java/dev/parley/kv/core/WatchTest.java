@@ -575,6 +575,33 @@ class WatchTest {
   }
 
   @Test
+  void aChangeOfTheMembersMeansRescanAndTheWatchGoesOnAmongThoseThatAreLeft() {
+    Cluster cluster = new Cluster(8);
+    Watcher stays = new Watcher(cluster, "a", false);
+    Watcher leaves = new Watcher(cluster, "c", false);
+    cluster.until(() -> stays.has(Answer.Signal.READY) && leaves.has(Answer.Signal.READY));
+    cluster.write("b", "k/1", "v");
+    Answer[] begun = new Answer[1];
+    cluster
+        .node("b")
+        .ask(
+            ticket -> new Event.ChangeMembers(ticket, new MemberChange.Remove("c", true)),
+            answer -> begun[0] = answer);
+    cluster.until(() -> begun[0] != null);
+    assertInstanceOf(Answer.Begun.class, begun[0]);
+    for (int i = 2; i <= 6; i++) {
+      cluster.write("b", "k/" + i, "v");
+    }
+    cluster.until(() -> !cluster.node("a").core().layout().ids().contains("c"));
+    cluster.until(() -> stays.has(Answer.Signal.RESCAN) && leaves.has(Answer.Signal.RESCAN));
+    cluster.pass(Duration.ofSeconds(5));
+    assertTrue(!leaves.at.equals("c"));
+    cluster.write("a", "k/7", null);
+    cluster.write("a", "k/8", "v");
+    cluster.until(() -> !versions(stays, "k/8").isEmpty() && !versions(leaves, "k/8").isEmpty());
+  }
+
+  @Test
   void aRingForgetsTheOldestKeyAndSaysSo() {
     ChangeRing ring = new ChangeRing(3);
     Versioned value = Versioned.of(1, bytes("v"), List.of(), 0);
