@@ -179,7 +179,7 @@ class WatchApiTest {
       {"prefix=b/&since=nonsense", "since is not a place"},
       {"prefix=b/&since=" + id, "since belongs to a watch of another prefix"},
       {"prefix=a/&since=" + id.substring(0, id.length() - 4), "since is not a place"},
-      {"values=maybe", "values must be"},
+      {"prefix=b/&values=maybe", "values must be"},
       {"prefix=a&prefix=b", "given twice"},
       {"keys=a", "the query parameters are"}
     };
