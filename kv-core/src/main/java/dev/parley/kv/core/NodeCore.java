@@ -557,7 +557,11 @@ public final class NodeCore {
       respond(ticket, new Answer.NotApplied("the base was not made by this cluster"));
       return;
     }
-    new WriteRequest(this, key, mutation, deadline(), answer -> respond(ticket, answer)).start();
+    Mutation received =
+        mutation.base() == Mutation.ON_RECEIPT
+            ? mutation.withBase(acceptor.localVersion(key))
+            : mutation;
+    new WriteRequest(this, key, received, deadline(), answer -> respond(ticket, answer)).start();
   }
 
   private void lost(String to, List<Message> messages) {
@@ -788,7 +792,7 @@ public final class NodeCore {
       return;
     }
     for (Key key : acceptor.oldTombstones(SWEEP)) {
-      if (coordinates(key)) {
+      if (coordinates(key) && allHealthy(replicas(key))) {
         queue(key).submit(KeyQueue.Attempt.purge(deadline()));
       }
     }
@@ -815,6 +819,10 @@ public final class NodeCore {
                     answer -> counters.expirations += answer instanceof Answer.Applied ? 1 : 0));
       }
     }
+  }
+
+  private boolean allHealthy(Replicas replicas) {
+    return replicas.all().stream().allMatch(id -> id.equals(self) || peer(id).healthy(now, timing));
   }
 
   /// Whether this node is the first healthy replica of the key. Only a hint: nothing goes wrong if
