@@ -11,6 +11,7 @@ import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /// `GET /v1/cluster`: how this node sees the cluster, and what is at risk, in plain English.
 @ApplicationScoped
@@ -25,10 +26,11 @@ class ClusterRoute {
   }
 
   void routes(@Observes Router router) {
-    router.get("/v1/cluster").order(-10).handler(this::show);
+    router.get("/v1/cluster").order(-10).handler(KvRoutes.guarded(this::show));
   }
 
   private void show(RoutingContext context) {
+    Requests.parameters(context.request(), Set.of());
     context.request().resume();
     NodeStatus status = host.status();
     JsonArray members = new JsonArray();

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -91,6 +92,7 @@ class KvRoutes {
 
   private void get(RoutingContext context) {
     Key key = Requests.key(context.request(), KEYS);
+    Requests.parameters(context.request(), Set.of());
     Requests.authorize(context, settings, key);
     context.request().resume();
     host.read(
@@ -115,6 +117,7 @@ class KvRoutes {
 
   private void put(RoutingContext context) {
     Key key = Requests.key(context.request(), KEYS);
+    Requests.parameters(context.request(), Set.of());
     Requests.authorize(context, settings, key);
     Mutation empty = mutation(context, key, null);
     Bodies.read(
@@ -142,6 +145,7 @@ class KvRoutes {
 
   private void delete(RoutingContext context) {
     Key key = Requests.key(context.request(), KEYS);
+    Requests.parameters(context.request(), Set.of());
     Requests.authorize(context, settings, key);
     Mutation mutation = mutation(context, key, null);
     context.request().resume();
@@ -179,17 +183,13 @@ class KvRoutes {
     if (context.request().path().endsWith("/")) {
       throw new Requests.BadRequestException(Problem.BAD_KEY, "the key is empty");
     }
-    var parameters = context.queryParams();
-    byte[] prefix =
-        (parameters.contains("prefix") ? parameters.get("prefix") : "")
-            .getBytes(StandardCharsets.UTF_8);
+    var parameters = Requests.parameters(context.request(), Set.of("prefix", "after", "limit"));
+    byte[] prefix = parameters.getOrDefault("prefix", "").getBytes(StandardCharsets.UTF_8);
     if (prefix.length > Key.MAX_BYTES) {
       throw new Requests.BadRequestException(Problem.BAD_KEY, "the prefix is too long");
     }
-    Key after =
-        parameters.contains("after") && !parameters.get("after").isEmpty()
-            ? Requests.key(parameters.get("after").getBytes(StandardCharsets.UTF_8))
-            : null;
+    String from = parameters.getOrDefault("after", "");
+    Key after = from.isEmpty() ? null : Requests.key(from);
     int limit = limit(parameters.get("limit"));
     if (settings.reachesProtected(new String(prefix, StandardCharsets.UTF_8))) {
       Requests.requireToken(context, settings);

@@ -19,6 +19,7 @@ import jakarta.enterprise.event.Observes;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// The small API the project began with: one pair in, one pair out, at the root.
@@ -46,6 +47,7 @@ class SeedRoutes {
 
   private Key key(RoutingContext context) {
     Key key = Requests.key(context.request(), "/");
+    Requests.parameters(context.request(), Set.of());
     refuseSlash(key);
     Requests.authorize(context, settings, key);
     return key;
@@ -61,6 +63,7 @@ class SeedRoutes {
   }
 
   private void post(RoutingContext context) {
+    Requests.parameters(context.request(), Set.of());
     String type = context.request().getHeader("Content-Type");
     if (type == null
         || !type.strip().toLowerCase(java.util.Locale.ROOT).startsWith("application/json")) {
@@ -76,7 +79,7 @@ class SeedRoutes {
 
   private void store(RoutingContext context, byte[] bytes) {
     Pair pair = pair(bytes);
-    Key key = Requests.key(pair.key().getBytes(StandardCharsets.UTF_8));
+    Key key = Requests.key(pair.key());
     refuseSlash(key);
     Requests.authorize(context, settings, key);
     byte[] value = pair.value().getBytes(StandardCharsets.UTF_8);
@@ -173,7 +176,7 @@ class SeedRoutes {
     } catch (CharacterCodingException e) {
       throw bad("the body is not valid UTF-8");
     } catch (IOException e) {
-      throw bad("the body is not valid JSON");
+      throw bad("the body is not valid JSON, or has a field twice");
     }
   }
 
