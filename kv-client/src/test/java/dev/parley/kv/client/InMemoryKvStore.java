@@ -9,8 +9,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// A [KvStore] in one process's memory, for tests of the services that stand on the store. It can
-/// be told to be unavailable.
+/// A [KvStore] in one process's memory, for tests of the services that stand on the store. It takes
+/// and refuses what the real one does, and it can be told to be unavailable.
 public final class InMemoryKvStore implements KvStore {
 
   private record Row(long version, byte[] value) {}
@@ -31,22 +31,28 @@ public final class InMemoryKvStore implements KvStore {
 
   @Override
   public synchronized Optional<Entry> get(String key) {
+    Limits.requireKey(key);
     requireAvailable();
     return Optional.ofNullable(rows.get(key)).map(row -> entry(key, row));
   }
 
   @Override
   public synchronized WriteOutcome put(String key, byte[] value, Condition condition) {
+    Limits.requireKey(key);
+    Limits.requireValue(value);
     return write(key, value.clone(), condition);
   }
 
   @Override
   public synchronized WriteOutcome delete(String key, Condition condition) {
+    Limits.requireKey(key);
+    Limits.requireDeletable(condition);
     return write(key, null, condition);
   }
 
   @Override
   public synchronized Page list(String prefix, @Nullable String after, int limit) {
+    Limits.requireListing(prefix, limit);
     requireAvailable();
     List<Entry> found = new ArrayList<>();
     String from = after == null || BY_UTF8_BYTES.compare(after, prefix) < 0 ? prefix : after;
