@@ -5,7 +5,7 @@ import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Effect;
 import dev.parley.kv.core.Event;
 import dev.parley.kv.core.Key;
-import dev.parley.kv.core.Members;
+import dev.parley.kv.core.Layout;
 import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.NodeCore;
@@ -60,7 +60,7 @@ public class ProtocolBenchmark {
   public void fill() {
     for (String id : IDS) {
       NodeCore node =
-          new NodeCore(id, new Members(IDS), new Acceptor(0), 1, Timing.local(), random.split());
+          new NodeCore(id, Layout.of(IDS), new Acceptor(id), 1, Timing.local(), random.split());
       nodes.put(id, node);
       carryOut(id, node.start(System.nanoTime()));
     }
@@ -127,7 +127,8 @@ public class ProtocolBenchmark {
         case Effect.Send(var to, var message) -> network.add(new Delivery(id, to, message));
         case Effect.Append(var lsn, var _) -> durable = lsn;
         case Effect.Respond(var _, var given) -> answer = given;
-        case Effect.DropBelow _ -> {}
+        case Effect.DropBelow _, Effect.LayoutChanged _ -> {}
+        case Effect.Halt(var reason) -> throw new IllegalStateException(reason);
       }
     }
     if (durable > 0) {

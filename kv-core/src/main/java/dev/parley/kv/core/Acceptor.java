@@ -5,7 +5,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.PriorityQueue;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 /// every promised counter and raised in big steps; after a restart every key counts as promised up
 /// to it. State changes in memory at once; the reply that speaks of it is held back until the
 /// record behind it is on disk, so nobody ever hears of what a crash could take away.
+///
+/// A partition has a *floor*: every key of it without a record counts as promised up to there, and
+/// every version made there lies above. It is what remains of the keys that were purged.
 public final class Acceptor {
 
   /// How far the ceiling jumps ahead. Wide enough that raising it is rare, and counters, having 63
@@ -29,66 +34,107 @@ public final class Acceptor {
   static final int SCAN_BYTES = 2 << 20;
 
   private static final class Slot {
-    Ballot promised = Ballot.ZERO;
+    Ballot promised;
     Ballot accepted;
     Versioned value;
     long lsn;
 
-    Slot(Ballot accepted, Versioned value, long lsn) {
+    Slot(Ballot promised, Ballot accepted, Versioned value, long lsn) {
+      this.promised = promised;
       this.accepted = accepted;
       this.value = value;
       this.lsn = lsn;
     }
   }
 
+  private static final class Partition {
+    final TreeMap<Key, Slot> slots = new TreeMap<>();
+    long floor;
+  }
+
+  private record Expiry(long atMillis, Key key) implements Comparable<Expiry> {
+    @Override
+    public int compareTo(Expiry other) {
+      int byTime = Long.compare(atMillis, other.atMillis);
+      return byTime == 0 ? key.compareTo(other.key) : byTime;
+    }
+  }
+
   /// A reply, and the record that must be durable before it leaves.
   record Reply(Message.Reply message, long afterLsn) {}
 
+  private final String self;
   private final Rules rules;
-  private final int partition;
-  private final TreeMap<Key, Slot> slots = new TreeMap<>();
+  private final Partition[] partitions = new Partition[Layout.PARTITIONS];
   private final LinkedHashMap<Key, Ballot> barePromises = new LinkedHashMap<>();
+  private final LinkedHashMap<Key, Integer> tombstones = new LinkedHashMap<>();
+  private final TreeSet<Expiry> expiring = new TreeSet<>();
+  private final TreeMap<String, Incarnation> starts = new TreeMap<>();
   private Ballot forgottenPromise = Ballot.ZERO;
   private Ballot recovered = Ballot.ZERO;
+  private @Nullable Layout layout;
+  private boolean formed;
+  private OpId disk = new OpId(0, 0);
   private long boot;
-  private long minEpoch;
-  private long floor;
   private long ceiling;
   private long metaLsn;
+  private long layoutLsn;
+  private long fenceLsn;
   private long liveKeys;
   private long liveBytes;
+  private int sweep;
   private boolean full;
   private ToLongFunction<LogRecord> append = _ -> 0;
 
-  public Acceptor(int partition) {
-    this(partition, new Rules());
+  /// @param self the node whose memory this is
+  public Acceptor(String self) {
+    this(self, new Rules());
   }
 
-  Acceptor(int partition, Rules rules) {
-    this.partition = partition;
+  Acceptor(String self, Rules rules) {
+    this.self = self;
     this.rules = rules;
+    for (int i = 0; i < partitions.length; i++) {
+      partitions[i] = new Partition();
+    }
   }
 
   /// Takes back one record of the log, in order, before the node starts.
   public void restore(long lsn, LogRecord record) {
     switch (record) {
       case LogRecord.Entry(var key, var ballot, var value) -> put(key, ballot, value, lsn);
-      case LogRecord.Meta(var b, _, var epoch, var f, var c) -> {
-        boot = b;
-        minEpoch = epoch;
-        floor = f;
-        ceiling = c;
+      case LogRecord.Purged(var key, var floor) -> {
+        remove(key);
+        raise(key.partition(), floor);
+      }
+      case LogRecord.Meta(var itsBoot, var itsDisk, var itsCeiling, var floors, var itsStarts) -> {
+        boot = itsBoot;
+        disk = itsDisk;
+        ceiling = itsCeiling;
+        floors.forEach(this::raise);
+        starts.clear();
+        starts.putAll(itsStarts);
         metaLsn = lsn;
+      }
+      case LogRecord.Installed(var itsLayout, var itsFormed) -> {
+        layout = itsLayout;
+        formed = itsFormed;
+        layoutLsn = lsn;
+        wipe();
       }
       case LogRecord.Mark() -> {}
     }
   }
 
   /// Starts a new boot, whose number is durable once the record appended here is.
-  void start(ToLongFunction<LogRecord> appender, long epoch) {
+  ///
+  /// @param newDisk the number this disk gets if nothing was ever written to it
+  void start(ToLongFunction<LogRecord> appender, OpId newDisk) {
     append = appender;
+    if (boot == 0) {
+      disk = newDisk;
+    }
     boot++;
-    minEpoch = Math.max(minEpoch, epoch);
     recovered = ceiling == 0 ? Ballot.ZERO : Ballot.top(ceiling);
     appendMeta();
   }
@@ -97,14 +143,30 @@ public final class Acceptor {
     return boot;
   }
 
+  OpId disk() {
+    return disk;
+  }
+
   long ceiling() {
     return ceiling;
   }
 
-  long minEpoch() {
-    return minEpoch;
+  /// The layout this replica is in, durable once [#fenceLsn] is; null if it knows of none.
+  @Nullable Layout layout() {
+    return layout;
   }
 
+  /// Whether all members of the first layout agreed on it.
+  boolean formed() {
+    return formed;
+  }
+
+  /// The record before which nothing may be said: the latest layout or number of the node's own.
+  long fenceLsn() {
+    return fenceLsn;
+  }
+
+  /// The record of the node's own numbers, those of its peers' starts included.
   long metaLsn() {
     return metaLsn;
   }
@@ -117,125 +179,319 @@ public final class Acceptor {
     return liveBytes;
   }
 
+  /// How many tombstones wait to be purged.
+  int tombstones() {
+    return tombstones.size();
+  }
+
+  boolean full() {
+    return full;
+  }
+
   void full(boolean now) {
     full = now;
   }
 
-  /// The version this replica last accepted for the key, 0 if none. It may be old, or not chosen.
-  long localVersion(Key key) {
-    Slot slot = slots.get(key);
-    return slot == null ? floor : slot.value.version();
+  @Nullable Incarnation start(String peer) {
+    return starts.get(peer);
   }
 
-  /// Fences every earlier epoch, durably: replies to later ones wait for it.
-  void raiseEpoch(long epoch) {
-    if (epoch > minEpoch) {
-      minEpoch = epoch;
+  /// Remembers durably how a peer started.
+  void started(String peer, Incarnation start) {
+    starts.put(peer, start);
+    appendMeta();
+  }
+
+  /// The version this replica last accepted for the key, or the floor. It may be old, or not
+  /// chosen.
+  long localVersion(Key key) {
+    Slot slot = slot(key);
+    return slot == null ? partition(key).floor : slot.value.version();
+  }
+
+  /// The ballot this replica last accepted for the key.
+  Ballot accepted(Key key) {
+    Slot slot = slot(key);
+    return slot == null ? Ballot.ZERO : slot.accepted;
+  }
+
+  /// The value this replica last accepted for the key.
+  @Nullable Versioned value(Key key) {
+    Slot slot = slot(key);
+    return slot == null ? null : slot.value;
+  }
+
+  /// Goes on in this layout, and forgets the keys that this node does not hold in it: whoever asks
+  /// in an earlier epoch is refused from now on, so that nobody relies on them here.
+  void install(Layout newLayout, boolean nowFormed) {
+    layout = newLayout;
+    formed = nowFormed;
+    wipe();
+    layoutLsn = append.applyAsLong(new LogRecord.Installed(newLayout, nowFormed));
+    fenceLsn = layoutLsn;
+  }
+
+  /// Makes every later version in the partition lie above `floor`.
+  void raiseFloor(int partition, long floor) {
+    if (floor > partitions[partition].floor) {
+      raise(partition, floor);
       appendMeta();
     }
   }
 
   Reply prepare(Message.Prepare message) {
-    Slot slot = slots.get(message.key());
-    Ballot effective = effectivePromise(message.key(), slot);
+    Key key = message.key();
+    Slot slot = slot(key);
+    Ballot effective = effectivePromise(key, slot);
     if (!rules.mayPromise(effective, message.ballot())) {
       return new Reply(new Message.Nack(message.call(), effective), 0);
     }
-    promise(message.key(), slot, message.ballot());
+    promise(key, slot, message.ballot());
     boolean tell = slot != null && rules.promiseTellsAccepted();
+    long floor = partition(key).floor;
     Message.Promise promise =
         tell && slot != null
-            ? new Message.Promise(message.call(), slot.accepted, slot.value, floor, full)
+            ? new Message.Promise(
+                message.call(),
+                slot.accepted,
+                slot.accepted.equals(message.known()) ? null : slot.value,
+                floor,
+                full)
             : new Message.Promise(message.call(), Ballot.ZERO, null, floor, full);
-    return new Reply(promise, rules.replyAfter(Math.max(metaLsn, slot == null ? 0 : slot.lsn)));
+    return after(slot, promise);
   }
 
   Reply accept(Message.Accept message) {
-    Slot slot = slots.get(message.key());
+    Key key = message.key();
+    Slot slot = slot(key);
     Ballot accepted = slot == null ? Ballot.ZERO : slot.accepted;
     Ballot ballot = message.ballot();
+    Ballot next = message.next();
+    Ballot effective = effectivePromise(key, slot);
     if (slot != null && ballot.equals(accepted)) {
-      return new Reply(
-          new Message.Accepted(message.call(), ballot),
-          rules.replyAfter(Math.max(metaLsn, slot.lsn)));
+      boolean promised = rules.mayPromiseNext(effective, next);
+      if (promised) {
+        promise(key, slot, next);
+      }
+      return after(slot, new Message.Accepted(message.call(), ballot, promised, full));
     }
-    Ballot effective = effectivePromise(message.key(), slot);
     if (!rules.mayAccept(effective, accepted, ballot)) {
       return new Reply(new Message.Nack(message.call(), effective), 0);
     }
-    long lsn = append.applyAsLong(new LogRecord.Entry(message.key(), ballot, message.value()));
-    put(message.key(), ballot, message.value(), lsn);
-    return new Reply(new Message.Accepted(message.call(), ballot), rules.replyAfter(lsn));
+    long lsn = append.applyAsLong(new LogRecord.Entry(key, ballot, message.value()));
+    put(key, ballot, message.value(), lsn);
+    slot = slot(key);
+    boolean asked = !next.equals(Ballot.ZERO);
+    if (asked) {
+      promise(key, slot, next);
+    }
+    return after(slot, new Message.Accepted(message.call(), ballot, asked, full));
   }
 
   Reply read(Message.Read message) {
-    Slot slot = slots.get(message.key());
+    Slot slot = slot(message.key());
+    long floor = partition(message.key()).floor;
     if (slot == null) {
-      return new Reply(new Message.ReadReply(message.call(), Ballot.ZERO, 0, null, floor), metaLsn);
+      return after(null, new Message.ReadReply(message.call(), Ballot.ZERO, 0, null, floor));
     }
-    return new Reply(
+    return after(
+        slot,
         new Message.ReadReply(
             message.call(),
             slot.accepted,
             slot.value.version(),
             message.body() ? slot.value : null,
-            floor),
-        rules.replyAfter(Math.max(metaLsn, slot.lsn)));
+            floor));
+  }
+
+  /// Forgets a key of which every replica holds the tombstone of this ballot.
+  Reply purge(Message.Purge message) {
+    Key key = message.key();
+    Slot slot = slot(key);
+    Message.Purged done = new Message.Purged(message.call());
+    if (slot == null || !slot.accepted.equals(message.ballot()) || slot.value.exists()) {
+      return new Reply(done, 0);
+    }
+    long floor =
+        rules.floorAfterPurge(
+            partition(key).floor, slot.accepted, slot.value.version(), slot.promised);
+    remove(key);
+    raise(key.partition(), floor);
+    fenceLsn = append.applyAsLong(new LogRecord.Purged(key, floor));
+    return after(null, done);
+  }
+
+  /// Up to `limit` keys whose tombstones are older than the sweep before this one.
+  List<Key> oldTombstones(int limit) {
+    sweep++;
+    List<Key> old = new ArrayList<>();
+    for (Map.Entry<Key, Integer> each : tombstones.entrySet()) {
+      if (sweep - each.getValue() < 2 || old.size() == limit) {
+        break;
+      }
+      old.add(each.getKey());
+    }
+    // To the end of the line, so that one that cannot be purged does not hold up the others.
+    for (Key key : old) {
+      tombstones.remove(key);
+      tombstones.put(key, sweep - 2);
+    }
+    return old;
+  }
+
+  /// Up to `limit` keys whose value was to expire before `unixMillis`.
+  List<Key> expired(long unixMillis, int limit) {
+    List<Key> found = new ArrayList<>();
+    for (Expiry each : expiring) {
+      if (each.atMillis() > unixMillis || found.size() == limit) {
+        break;
+      }
+      found.add(each.key());
+    }
+    return found;
   }
 
   Reply scan(Message.Scan message) {
+    byte[] prefix = message.prefix();
+    int only = message.partition() >= 0 ? message.partition() : Key.partitionOfPrefix(prefix);
     List<Message.ScanRow> rows = new ArrayList<>();
     boolean more = false;
     int bytes = 0;
-    long lsn = metaLsn;
-    for (Map.Entry<Key, Slot> entry : from(message.prefix(), message.after()).entrySet()) {
-      Key key = entry.getKey();
-      if (!key.startsWith(message.prefix())) {
-        break;
-      }
+    long lsn = 0;
+    Cursor cursor = new Cursor(prefix, message.after(), only);
+    for (Map.Entry<Key, Slot> entry = cursor.next(); entry != null; entry = cursor.next()) {
       if (rows.size() == message.limit() || bytes > SCAN_BYTES) {
         more = true;
         break;
       }
+      Key key = entry.getKey();
       Slot slot = entry.getValue();
-      byte[] body = message.bodies() ? slot.value.body() : null;
+      byte[] body = sendsBody(message.bodies(), key) ? slot.value.body() : null;
       rows.add(
-          new Message.ScanRow(key, slot.accepted, slot.value.version(), slot.value.exists(), body));
+          new Message.ScanRow(
+              key,
+              slot.accepted,
+              slot.value.version(),
+              slot.value.exists(),
+              body,
+              slot.value.expiresAtMillis()));
       bytes += body == null ? 0 : body.length;
       lsn = Math.max(lsn, slot.lsn);
     }
-    return new Reply(new Message.ScanReply(message.call(), rows, more), rules.replyAfter(lsn));
+    long floor = 0;
+    for (int i = 0; i < partitions.length; i++) {
+      floor = only < 0 || only == i ? Math.max(floor, partitions[i].floor) : floor;
+    }
+    return new Reply(
+        new Message.ScanReply(message.call(), rows, more, floor),
+        rules.replyAfter(Math.max(lsn, Math.max(metaLsn, fenceLsn))));
+  }
+
+  private boolean sendsBody(Message.Bodies bodies, Key key) {
+    return switch (bodies) {
+      case NONE -> false;
+      case ALL -> true;
+      case FIRST -> layout != null && layout.placement(key).getFirst().equals(self);
+    };
+  }
+
+  /// The keys with a prefix in order, merged from the partitions.
+  private final class Cursor {
+
+    private static final class Head implements Comparable<Head> {
+      private final java.util.Iterator<Map.Entry<Key, Slot>> rest;
+      private Map.Entry<Key, Slot> entry;
+
+      private Head(java.util.Iterator<Map.Entry<Key, Slot>> rest) {
+        this.rest = rest;
+        this.entry = rest.next();
+      }
+
+      @Override
+      public int compareTo(Head other) {
+        return entry.getKey().compareTo(other.entry.getKey());
+      }
+    }
+
+    private final byte[] prefix;
+    private final PriorityQueue<Head> heads = new PriorityQueue<>();
+
+    Cursor(byte[] prefix, @Nullable Key after, int only) {
+      this.prefix = prefix;
+      for (int i = 0; i < partitions.length; i++) {
+        if (only < 0 || only == i) {
+          var iterator = from(partitions[i].slots, prefix, after).entrySet().iterator();
+          if (iterator.hasNext()) {
+            heads.add(new Head(iterator));
+          }
+        }
+      }
+    }
+
+    Map.@Nullable Entry<Key, Slot> next() {
+      Head head = heads.poll();
+      if (head == null || !head.entry.getKey().startsWith(prefix)) {
+        return null;
+      }
+      Map.Entry<Key, Slot> entry = head.entry;
+      if (head.rest.hasNext()) {
+        head.entry = head.rest.next();
+        heads.add(head);
+      }
+      return entry;
+    }
+  }
+
+  private static NavigableMap<Key, Slot> from(
+      TreeMap<Key, Slot> slots, byte[] prefix, @Nullable Key after) {
+    if (prefix.length == 0) {
+      return after == null ? slots : slots.tailMap(after, false);
+    }
+    Key first = Key.ofAnyUtf8(prefix);
+    return after == null || after.compareTo(first) < 0
+        ? slots.tailMap(first, true)
+        : slots.tailMap(after, false);
   }
 
   /// Appends again up to `limit` of the keys after `after` whose record is older than `below`, and
   /// says where it stopped, or null at the end. This empties the oldest segment of the log.
   @Nullable Key rewriteOld(@Nullable Key after, long below, int limit) {
     int looked = 0;
-    var rest = after == null ? slots : slots.tailMap(after, false);
-    for (Map.Entry<Key, Slot> entry : rest.entrySet()) {
-      if (looked++ == limit) {
-        return after;
-      }
-      after = entry.getKey();
-      Slot slot = entry.getValue();
-      if (slot.lsn < below) {
-        slot.lsn = append.applyAsLong(new LogRecord.Entry(after, slot.accepted, slot.value));
+    for (int i = after == null ? 0 : after.partition(); i < partitions.length; i++) {
+      TreeMap<Key, Slot> slots = partitions[i].slots;
+      boolean resumed = after != null && after.partition() == i;
+      for (Map.Entry<Key, Slot> entry :
+          (resumed ? slots.tailMap(after, false) : slots).entrySet()) {
+        if (looked++ == limit) {
+          return after;
+        }
+        after = entry.getKey();
+        Slot slot = entry.getValue();
+        if (slot.lsn < below) {
+          slot.lsn = append.applyAsLong(new LogRecord.Entry(after, slot.accepted, slot.value));
+        }
       }
     }
     if (metaLsn < below) {
       appendMeta();
     }
+    if (layout != null && layoutLsn < below) {
+      layoutLsn = append.applyAsLong(new LogRecord.Installed(layout, formed));
+    }
     return null;
   }
 
-  private NavigableMap<Key, Slot> from(byte[] prefix, @Nullable Key after) {
-    if (prefix.length == 0) {
-      return after == null ? slots : slots.tailMap(after, false);
-    }
-    Key first = Key.ofUtf8(prefix);
-    return after == null || after.compareTo(first) < 0
-        ? slots.tailMap(first, true)
-        : slots.tailMap(after, false);
+  private Partition partition(Key key) {
+    return partitions[key.partition()];
+  }
+
+  private @Nullable Slot slot(Key key) {
+    return partitions[key.partition()].slots.get(key);
+  }
+
+  private Reply after(@Nullable Slot slot, Message.Reply message) {
+    long lsn = Math.max(metaLsn, fenceLsn);
+    return new Reply(message, rules.replyAfter(slot == null ? lsn : Math.max(lsn, slot.lsn)));
   }
 
   private Ballot effectivePromise(Key key, @Nullable Slot slot) {
@@ -243,6 +499,7 @@ public final class Acceptor {
       return rules.effectivePromise(slot.promised, slot.accepted, recovered, null);
     }
     Ballot bare = barePromises.getOrDefault(key, Ballot.ZERO);
+    long floor = partition(key).floor;
     Ballot absent = floor == 0 ? forgottenPromise : Ballot.max(Ballot.top(floor), forgottenPromise);
     return rules.effectivePromise(bare, Ballot.ZERO, recovered, absent);
   }
@@ -265,26 +522,77 @@ public final class Acceptor {
   }
 
   private void put(Key key, Ballot ballot, Versioned value, long lsn) {
+    TreeMap<Key, Slot> slots = partition(key).slots;
     Slot slot = slots.get(key);
     if (slot == null) {
-      slot = new Slot(ballot, value, lsn);
       Ballot bare = barePromises.remove(key);
-      slot.promised = Ballot.max(ballot, bare == null ? Ballot.ZERO : bare);
+      slot = new Slot(bare == null ? ballot : Ballot.max(ballot, bare), ballot, value, lsn);
       slots.put(key, slot);
       liveBytes += key.utf8().length;
     } else {
-      liveBytes -= slot.value.weight();
-      liveKeys -= slot.value.exists() ? 1 : 0;
+      uncount(key, slot.value);
       slot.promised = Ballot.max(slot.promised, ballot);
       slot.accepted = ballot;
       slot.value = value;
       slot.lsn = lsn;
     }
     liveBytes += value.weight();
-    liveKeys += value.exists() ? 1 : 0;
+    if (value.exists()) {
+      liveKeys++;
+      if (value.expiresAtMillis() != 0) {
+        expiring.add(new Expiry(value.expiresAtMillis(), key));
+      }
+    } else {
+      tombstones.put(key, sweep);
+    }
+  }
+
+  private void remove(Key key) {
+    Slot slot = partition(key).slots.remove(key);
+    if (slot != null) {
+      uncount(key, slot.value);
+      liveBytes -= key.utf8().length;
+    }
+  }
+
+  private void uncount(Key key, Versioned value) {
+    liveBytes -= value.weight();
+    if (value.exists()) {
+      liveKeys--;
+      if (value.expiresAtMillis() != 0) {
+        expiring.remove(new Expiry(value.expiresAtMillis(), key));
+      }
+    } else {
+      tombstones.remove(key);
+    }
+  }
+
+  private void wipe() {
+    Layout now = layout;
+    if (now == null || now.distinct().stream().allMatch(each -> each.all().contains(self))) {
+      return;
+    }
+    for (Partition partition : partitions) {
+      for (Key key : List.copyOf(partition.slots.keySet())) {
+        if (!now.holds(self, key)) {
+          remove(key);
+        }
+      }
+    }
+  }
+
+  private void raise(int partition, long floor) {
+    partitions[partition].floor = Math.max(partitions[partition].floor, floor);
   }
 
   private void appendMeta() {
-    metaLsn = append.applyAsLong(new LogRecord.Meta(boot, partition, minEpoch, floor, ceiling));
+    TreeMap<Integer, Long> floors = new TreeMap<>();
+    for (int i = 0; i < partitions.length; i++) {
+      if (partitions[i].floor > 0) {
+        floors.put(i, partitions[i].floor);
+      }
+    }
+    metaLsn =
+        append.applyAsLong(new LogRecord.Meta(boot, disk, ceiling, floors, new TreeMap<>(starts)));
   }
 }

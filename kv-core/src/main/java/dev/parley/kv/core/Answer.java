@@ -42,8 +42,9 @@ public sealed interface Answer {
   /// it was applied, and asking again cannot help.
   record Forgotten() implements OfWrite {}
 
+  /// @param expiresAtMillis Unix time after which it is deleted, 0 for never
   @SuppressWarnings("ArrayRecordComponent") // Handed out, never compared.
-  record Found(long version, byte[] body) implements OfRead {}
+  record Found(long version, byte[] body, long expiresAtMillis) implements OfRead {}
 
   record Absent() implements OfRead {}
 
@@ -52,6 +53,7 @@ public sealed interface Answer {
   /// @param next where the following page continues, or null at the end
   record Page(List<Row> rows, @Nullable Key next) implements OfScan {}
 
+  /// @param expiresAtMillis Unix time after which it is deleted, 0 for never
   @SuppressWarnings("ArrayRecordComponent") // Handed out, never compared.
-  record Row(Key key, long version, byte[] body) {}
+  record Row(Key key, long version, byte[] body, long expiresAtMillis) {}
 }

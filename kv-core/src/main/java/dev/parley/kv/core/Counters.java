@@ -3,6 +3,9 @@ package dev.parley.kv.core;
 /// What a node did since it started, for metrics.
 public final class Counters {
   long rounds;
+  long warm;
+  long purges;
+  long expirations;
   long conflicts;
   long hedges;
   long replays;
@@ -11,6 +14,21 @@ public final class Counters {
   /// Ballots that were decided.
   public long rounds() {
     return rounds;
+  }
+
+  /// Those of them that needed one round trip only.
+  public long warm() {
+    return warm;
+  }
+
+  /// Tombstones this node had forgotten by all replicas.
+  public long purges() {
+    return purges;
+  }
+
+  /// Values this node deleted because their time was over.
+  public long expirations() {
+    return expirations;
   }
 
   /// Ballots lost to another coordinator or to silence.

@@ -12,4 +12,10 @@ public sealed interface Effect {
 
   /// Segments that hold only records below this number are not needed any more.
   record DropBelow(long lsn) implements Effect {}
+
+  /// Other members, or other addresses, from now on.
+  record LayoutChanged(Layout layout) implements Effect {}
+
+  /// This node must not go on: it is not who it says it is.
+  record Halt(String reason) implements Effect {}
 }

@@ -34,6 +34,10 @@ public sealed interface Event {
   /// The log has had nothing to do for a while.
   record Idle() implements Event {}
 
+  /// The time of day, told about once a second, for deleting what has expired. Nothing that is
+  /// safe depends on it.
+  record WallClock(long unixMillis) implements Event {}
+
   /// Time passed.
   record Tick() implements Event {}
 }

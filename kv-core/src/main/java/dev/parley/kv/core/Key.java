@@ -12,10 +12,17 @@ public final class Key implements Comparable<Key> {
 
   public static final int MAX_BYTES = 512;
 
+  /// The register that holds the cluster's [Layout]. Begins with a byte that no other key may.
+  static final Key LAYOUT = new Key(new byte[] {0, 'l', 'a', 'y', 'o', 'u', 't'});
+
   private final byte[] utf8;
+
+  /// The partition in the low eight bits: a key is asked for both very often.
+  private final int hash;
 
   private Key(byte[] utf8) {
     this.utf8 = utf8;
+    this.hash = Arrays.hashCode(utf8) << 8 | (int) (placementHash() & 0xff);
   }
 
   /// @throws IllegalArgumentException unless the text is 1 to 512 bytes of well-formed UTF-8
@@ -36,8 +43,17 @@ public final class Key implements Comparable<Key> {
 
   /// Takes ownership of `utf8`.
   ///
-  /// @throws IllegalArgumentException unless it is 1 to 512 bytes
+  /// @throws IllegalArgumentException unless it is 1 to 512 bytes and does not begin with NUL,
+  ///     which is reserved
   public static Key ofUtf8(byte[] utf8) {
+    if (utf8.length > 0 && utf8[0] == 0) {
+      throw new IllegalArgumentException("the key begins with NUL");
+    }
+    return ofAnyUtf8(utf8);
+  }
+
+  /// Like [#ofUtf8], but reserved keys are allowed, as between nodes.
+  public static Key ofAnyUtf8(byte[] utf8) {
     if (utf8.length == 0) {
       throw new IllegalArgumentException("the key is empty");
     }
@@ -58,19 +74,69 @@ public final class Key implements Comparable<Key> {
         && Arrays.equals(utf8, 0, prefix.length, prefix, 0, prefix.length);
   }
 
-  /// What placement hashes: the part in the first pair of braces if it is not empty, else all.
-  byte[] placementPart() {
+  /// Which of the 256 partitions of its group the key lies in.
+  public int partition() {
+    return hash & 0xff;
+  }
+
+  /// The part before the first slash, all of it if there is none.
+  public String keyspace() {
+    int end = 0;
+    while (end < utf8.length && utf8[end] != '/') {
+      end++;
+    }
+    return new String(utf8, 0, end, StandardCharsets.UTF_8);
+  }
+
+  /// A hash of the part in the first pair of braces if there is one that is not empty, else of the
+  /// whole key, as in Redis Cluster: keys with the same part live together.
+  long placementHash() {
     for (int open = 0; open < utf8.length; open++) {
       if (utf8[open] == '{') {
         for (int close = open + 1; close < utf8.length; close++) {
           if (utf8[close] == '}') {
-            return close == open + 1 ? utf8 : Arrays.copyOfRange(utf8, open + 1, close);
+            return close == open + 1 ? hash64(utf8) : hash64(utf8, open + 1, close);
           }
         }
-        return utf8;
+        break;
       }
     }
-    return utf8;
+    return hash64(utf8);
+  }
+
+  /// The partition of all keys with this prefix, or -1 if they may lie in several: a prefix that
+  /// holds a whole part in braces decides it.
+  static int partitionOfPrefix(byte[] prefix) {
+    for (int open = 0; open < prefix.length; open++) {
+      if (prefix[open] == '{') {
+        for (int close = open + 1; close < prefix.length; close++) {
+          if (prefix[close] == '}') {
+            return close == open + 1 ? -1 : (int) (hash64(prefix, open + 1, close) & 0xff);
+          }
+        }
+        return -1;
+      }
+    }
+    return -1;
+  }
+
+  static long hash64(byte[] bytes) {
+    return hash64(bytes, 0, bytes.length);
+  }
+
+  /// FNV-1a, its bits mixed so that every one depends on every byte.
+  private static long hash64(byte[] bytes, int from, int to) {
+    long hash = 0xcbf29ce484222325L;
+    for (int i = from; i < to; i++) {
+      hash = (hash ^ (bytes[i] & 0xff)) * 0x100000001b3L;
+    }
+    return mix(hash);
+  }
+
+  static long mix(long hash) {
+    hash = (hash ^ (hash >>> 32)) * 0xd6e8feb86659fd93L;
+    hash = (hash ^ (hash >>> 32)) * 0xd6e8feb86659fd93L;
+    return hash ^ (hash >>> 32);
   }
 
   @Override
@@ -80,12 +146,12 @@ public final class Key implements Comparable<Key> {
 
   @Override
   public boolean equals(@Nullable Object other) {
-    return other instanceof Key key && Arrays.equals(utf8, key.utf8);
+    return other instanceof Key key && hash == key.hash && Arrays.equals(utf8, key.utf8);
   }
 
   @Override
   public int hashCode() {
-    return Arrays.hashCode(utf8);
+    return hash;
   }
 
   @Override

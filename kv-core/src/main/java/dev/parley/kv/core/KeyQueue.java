@@ -1,5 +1,6 @@
 package dev.parley.kv.core;
 
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,16 +12,18 @@ import org.jspecify.annotations.Nullable;
 /// The coordinator of one key on this node: one ballot at a time, all waiting operations in it.
 ///
 /// ```
-///            +-------- lost the ballot, or no majority in time: pause, new ballot --------+
+///            +-------- lost the ballot, or no quorum in time: pause, new ballot ----------+
 ///            v                                                                            |
-///   Idle -> Preparing --majority--> apply the operations to the highest accepted value    |
-///                                     |-- something changed --> Accepting --majority--> answers
-///                                     |-- nothing changed, all promises equal ---------> answers
-///                                     `-- nothing changed, not all equal --> Accepting the same
-///                                                             value again (identity), answers
+///   Idle -> Preparing ---quorum---> apply the operations to the highest accepted value    |
+///    |                                |-- something changed --> Accepting ---quorum---> answers
+///    |                                |-- nothing changed, all promises equal ---------> answers
+///    |                                `-- nothing changed, not all equal --> Accepting the same
+///    |                                        value again (identity), answers
+///    `-- the last Accept was promised the next ballot by a quorum, too: warm, straight to "apply"
 /// ```
 ///
-/// Nothing is answered from a value that is not known to be chosen. A ballot is never used twice,
+/// Nothing is answered from a value that is not known to be chosen; a warm ballot knows only what
+/// was chosen last by this node, so it always ends in an Accept. A ballot is never used twice,
 /// whatever became of it. An operation that was in an Accept may have taken effect, so a later
 /// ballot looks for its id in the value's memory before applying it again.
 final class KeyQueue {
@@ -30,9 +33,13 @@ final class KeyQueue {
 
   private static final int BATCH_BYTES = 2 << 20;
 
-  /// One mutation or (mutation null) read that waits to be decided here.
+  /// Values beyond this take their time on the way.
+  private static final int LARGE = 64 << 10;
+
+  /// One mutation or (mutation null) read or purge that waits to be decided here.
   static final class Attempt {
     final @Nullable Mutation mutation;
+    final boolean purge;
     final long deadline;
     final Consumer<Answer> done;
     long base;
@@ -41,10 +48,21 @@ final class KeyQueue {
     NodeCore.@Nullable Alarm expiry;
 
     Attempt(@Nullable Mutation mutation, long deadline, Consumer<Answer> done) {
+      this(mutation, false, deadline, done);
+    }
+
+    private Attempt(
+        @Nullable Mutation mutation, boolean purge, long deadline, Consumer<Answer> done) {
       this.mutation = mutation;
+      this.purge = purge;
       this.base = mutation == null ? Mutation.NO_BASE : mutation.base();
       this.deadline = deadline;
       this.done = done;
+    }
+
+    /// Has the key's tombstone forgotten by all replicas, if all are there to do so.
+    static Attempt purge(long deadline) {
+      return new Attempt(null, true, deadline, _ -> {});
     }
 
     void finish(Answer answer) {
@@ -67,34 +85,66 @@ final class KeyQueue {
 
   private record Decided(Attempt attempt, Answer answer) {}
 
+  /// What the operations of a ballot are applied to.
+  ///
+  /// @param ballot the one under which `value` was accepted
+  /// @param chosen whether `value` is known to be chosen
+  private record Basis(
+      @Nullable Versioned value, Ballot ballot, long floor, boolean room, boolean chosen) {}
+
+  /// The right to use `next` without asking for it again, once.
+  private record Warm(Ballot next, long epoch, Basis basis) {}
+
   private final NodeCore node;
   private final Key key;
   private final ArrayDeque<Attempt> waiting = new ArrayDeque<>();
   private final List<Attempt> batch = new ArrayList<>();
   private final TreeMap<String, Message.Promise> promises = new TreeMap<>();
   private final TreeSet<String> accepted = new TreeSet<>();
+  private final TreeSet<String> promisedNext = new TreeSet<>();
+  private final TreeSet<String> withoutRoom = new TreeSet<>();
   private final TreeSet<String> lost = new TreeSet<>();
   private List<Decided> decided = List.of();
   private Phase phase = Phase.IDLE;
+  private Replicas replicas;
+  private long epoch;
   private Ballot ballot = Ballot.ZERO;
+  private Ballot next = Ballot.ZERO;
+  private Ballot known = Ballot.ZERO;
+  private @Nullable Versioned knownValue;
+  private @Nullable Versioned proposal;
+  private long floor;
+  private boolean purging;
+  private @Nullable Warm warm;
   private long call;
   private NodeCore.@Nullable Alarm alarm;
   private int losses;
+  private int timeouts;
 
   KeyQueue(NodeCore node, Key key) {
     this.node = node;
     this.key = key;
+    this.replicas = node.replicas(key);
   }
 
   int size() {
     return waiting.size() + batch.size();
   }
 
+  /// Bytes held only to go on warm.
+  int warmWeight() {
+    return warm == null || warm.basis().value() == null ? 0 : warm.basis().value().weight();
+  }
+
+  boolean idle() {
+    return phase == Phase.IDLE;
+  }
+
   void submit(Attempt attempt) {
     waiting.add(attempt);
     attempt.expiry = node.at(attempt.deadline, () -> expire(attempt));
     if (phase == Phase.IDLE) {
-      prepare();
+      begin();
     }
   }
 
@@ -112,30 +162,48 @@ final class KeyQueue {
     }
   }
 
-  private void prepare() {
+  /// The next ballot, or rest if nothing waits.
+  private void begin() {
     batch.removeIf(attempt -> attempt.finished);
     int bytes = 0;
     for (Attempt attempt : batch) {
       bytes += weight(attempt);
     }
-    while (!waiting.isEmpty() && batch.size() < BATCH && bytes < BATCH_BYTES) {
-      Attempt next = waiting.remove();
-      if (!next.finished) {
-        batch.add(next);
-        bytes += weight(next);
+    while (!waiting.isEmpty()
+        && batch.size() < BATCH
+        && bytes < BATCH_BYTES
+        && (batch.isEmpty() || !(waiting.peek().purge || batch.getLast().purge))) {
+      Attempt attempt = waiting.remove();
+      if (!attempt.finished) {
+        batch.add(attempt);
+        bytes += weight(attempt);
       }
     }
     if (batch.isEmpty()) {
       phase = Phase.IDLE;
       silence();
-      node.closed(key, this);
+      node.rests(key, this, warm != null);
       return;
     }
+    replicas = node.replicas(key);
+    Warm right = warm;
+    warm = null;
+    if (right != null && right.epoch() == node.epoch()) {
+      epoch = right.epoch();
+      ballot = right.next();
+      node.counters().warm++;
+      apply(right.basis(), true);
+      return;
+    }
+    epoch = node.epoch();
     phase = Phase.PREPARING;
     ballot = node.nextBallot(BATCH);
     promises.clear();
+    known = node.acceptor().accepted(key);
+    knownValue = node.acceptor().value(key);
+    proposal = null;
     beginPhase();
-    node.sendAll(new Message.Prepare(node.scope(), call, key, ballot));
+    sendAll(new Message.Prepare(node.scope(), call, key, ballot, known));
   }
 
   private static int weight(Attempt attempt) {
@@ -144,12 +212,29 @@ final class KeyQueue {
         : attempt.mutation.body().length;
   }
 
+  private void sendAll(Message message) {
+    for (String id : replicas.all()) {
+      node.send(id, message);
+    }
+  }
+
   private void beginPhase() {
     node.endCall(call);
     lost.clear();
     accepted.clear();
+    promisedNext.clear();
+    withoutRoom.clear();
     call = node.newCall(this::onReply, this::onLost);
-    ring(node.timing().phase().toNanos(), this::lose);
+    // Large values on a busy network may need longer than a phase: each silence doubles it.
+    Versioned heavy = proposal == null ? knownValue : proposal;
+    boolean large = heavy != null && heavy.weight() > LARGE;
+    Duration patience = node.timing().phase().multipliedBy(large ? 1L << Math.min(timeouts, 2) : 1);
+    ring(
+        patience.toNanos(),
+        () -> {
+          timeouts++;
+          lose();
+        });
   }
 
   /// Replaces the one alarm this queue has.
@@ -169,13 +254,21 @@ final class KeyQueue {
     switch (reply) {
       case Message.Promise promise when phase == Phase.PREPARING -> {
         promises.put(from, promise);
-        if (promises.size() == node.majority()) {
-          decide();
+        if (node.rules().quorum(replicas, promises.keySet())) {
+          promised();
         }
       }
-      case Message.Accepted _ when phase == Phase.ACCEPTING -> {
+      case Message.Accepted ack when phase == Phase.ACCEPTING -> {
         accepted.add(from);
-        if (accepted.size() == node.majority()) {
+        if (ack.next()) {
+          promisedNext.add(from);
+        }
+        if (ack.full()) {
+          withoutRoom.add(from);
+        }
+        if (purging
+            ? node.rules().purgeable(replicas, accepted)
+            : node.rules().quorum(replicas, accepted)) {
           finish();
         }
       }
@@ -183,17 +276,14 @@ final class KeyQueue {
         node.observe(promised.counter());
         onLost(from);
       }
-      case Message.Stale(_, var epoch) -> {
-        node.observeEpoch(epoch);
-        onLost(from);
-      }
+      case Message.Stale _ -> onLost(from);
       default -> {}
     }
   }
 
   private void onLost(String from) {
     lost.add(from);
-    if (lost.size() > node.members().size() - node.majority()) {
+    if (purging && phase == Phase.ACCEPTING || !node.stillPossible(replicas, lost)) {
       lose();
     }
   }
@@ -201,26 +291,66 @@ final class KeyQueue {
   /// This ballot is over. Its number is not used again, though its value may still be chosen.
   private void lose() {
     node.endCall(call);
-    node.counters().conflicts++;
-    losses++;
+    if (purging) {
+      // Not worth a second try now: some replica is away.
+      purging = false;
+      batch.forEach(attempt -> attempt.finish(new Answer.Unavailable("not every replica answers")));
+      batch.clear();
+    } else {
+      node.counters().conflicts++;
+      losses++;
+    }
     phase = Phase.RESTING;
-    ring(node.jitter(losses), this::prepare);
+    ring(node.jitter(losses), this::begin);
   }
 
-  private void decide() {
+  private void promised() {
     batch.removeIf(attempt -> attempt.finished);
+    if (epoch != node.epoch()) {
+      lose(); // These promises are no quorum of the epoch in which the Accept would be.
+      return;
+    }
     Message.Promise highest = null;
-    long floor = 0;
-    int withRoom = 0;
-    for (Message.Promise promise : promises.values()) {
+    long highestFloor = 0;
+    TreeSet<String> room = new TreeSet<>();
+    for (var each : promises.entrySet()) {
+      Message.Promise promise = each.getValue();
       if (highest == null || promise.accepted().compareTo(highest.accepted()) > 0) {
         highest = promise;
       }
-      floor = Math.max(floor, promise.floor());
-      withRoom += promise.full() ? 0 : 1;
+      highestFloor = Math.max(highestFloor, promise.floor());
+      if (!promise.full()) {
+        room.add(each.getKey());
+      }
     }
-    Versioned before = highest == null ? null : highest.value();
-    Ballot beforeBallot = highest == null ? Ballot.ZERO : highest.accepted();
+    Ballot under = highest == null ? Ballot.ZERO : highest.accepted();
+    Versioned value = highest == null ? null : highest.value();
+    if (value == null && !under.equals(Ballot.ZERO) && under.equals(known)) {
+      value = knownValue;
+    }
+    List<Ballot> seen = promises.values().stream().map(Message.Promise::accepted).toList();
+    apply(
+        new Basis(
+            value,
+            under,
+            highestFloor,
+            node.rules().quorum(replicas, room),
+            under.equals(Ballot.ZERO) || node.rules().known(seen)),
+        false);
+  }
+
+  /// Applies the batch to `basis` and proposes what comes of it.
+  private void apply(Basis basis, boolean isWarm) {
+    floor = basis.floor();
+    Versioned before = basis.value();
+    purging = !batch.isEmpty() && batch.getFirst().purge;
+    if (purging && (before == null || before.exists() || replicas.joint())) {
+      decided = List.of(new Decided(batch.getFirst(), new Answer.Absent()));
+      purging = false;
+      phase = Phase.RESTING;
+      settle(null);
+      return;
+    }
     long above = Math.max(floor, before == null ? 0 : before.version());
     for (Attempt attempt : batch) {
       if (!baseIsCondition(attempt)) {
@@ -236,7 +366,6 @@ final class KeyQueue {
 
     Versioned value = before;
     List<Decided> answers = new ArrayList<>();
-    boolean room = withRoom >= node.majority();
     boolean unburied = false;
     for (Attempt attempt : batch) {
       Mutation mutation = attempt.mutation;
@@ -248,7 +377,7 @@ final class KeyQueue {
         attempt.base = Math.max(floor, value == null ? 0 : value.version());
       }
       Answer.OfWrite refused = refusal(value, mutation, attempt.base, floor);
-      if (refused == null && !room && mutation.body() != null && !attempt.proposed) {
+      if (refused == null && !basis.room() && mutation.body() != null && !attempt.proposed) {
         refused = new Answer.NoRoom();
       }
       if (refused != null) {
@@ -268,10 +397,9 @@ final class KeyQueue {
     }
     decided = answers;
     boolean changed = value != before;
-    if (!changed) {
-      List<Ballot> seen = promises.values().stream().map(Message.Promise::accepted).toList();
-      if (beforeBallot.equals(Ballot.ZERO) || (node.rules().known(seen) && !unburied)) {
-        finish();
+    if (!changed && !isWarm && !purging) {
+      if (basis.ballot().equals(Ballot.ZERO) || (basis.chosen() && !unburied)) {
+        settle(null);
         return;
       }
     }
@@ -279,8 +407,10 @@ final class KeyQueue {
       throw new IllegalStateException("nothing to accept for " + key);
     }
     phase = Phase.ACCEPTING;
+    proposal = value;
+    next = purging ? Ballot.ZERO : node.nextBallot(BATCH);
     beginPhase();
-    node.sendAll(new Message.Accept(node.scope(), call, key, ballot, value));
+    sendAll(new Message.Accept(new Message.Scope(epoch), call, key, ballot, value, next));
   }
 
   /// Whether the operation's base is the very version it demands. Such an operation only ever
@@ -305,7 +435,7 @@ final class KeyQueue {
   private static Answer.OfRead read(@Nullable Versioned value) {
     return value == null || value.body() == null
         ? new Answer.Absent()
-        : new Answer.Found(value.version(), value.body());
+        : new Answer.Found(value.version(), value.body(), value.expiresAtMillis());
   }
 
   /// Why the mutation does not change `current`, or null if it does.
@@ -327,11 +457,36 @@ final class KeyQueue {
     return null;
   }
 
+  /// The Accept has its quorum.
   private void finish() {
+    if (purging) {
+      purging = false;
+      sendAll(new Message.Purge(new Message.Scope(epoch), node.silentCall(), key, ballot));
+      node.counters().purges++;
+      settle(null);
+      return;
+    }
+    boolean goesOn = epoch == node.epoch() && node.rules().mayGoOn(replicas, promisedNext);
+    TreeSet<String> room = new TreeSet<>(accepted);
+    room.removeAll(withoutRoom);
+    settle(
+        goesOn
+            ? new Warm(
+                next,
+                epoch,
+                new Basis(proposal, ballot, floor, node.rules().quorum(replicas, room), true))
+            : null);
+  }
+
+  private void settle(@Nullable Warm right) {
     node.endCall(call);
     losses = 0;
+    timeouts = 0;
     batch.clear();
     promises.clear();
+    proposal = null;
+    knownValue = null;
+    warm = right;
     List<Decided> answers = decided;
     decided = List.of();
     node.counters().rounds++;
@@ -340,6 +495,6 @@ final class KeyQueue {
     for (Decided each : answers) {
       each.attempt().finish(each.answer());
     }
-    prepare();
+    begin();
   }
 }

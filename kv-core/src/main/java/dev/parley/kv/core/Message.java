@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// What nodes say to each other. Every request carries a call number that its reply repeats, and
-/// the partition and epoch it believes in.
+/// the epoch it goes by.
 public sealed interface Message {
 
   /// The number that ties a reply to its request.
@@ -18,13 +18,16 @@ public sealed interface Message {
   /// An answer to the coordinator with that call number.
   sealed interface Reply extends Message {}
 
-  /// The partition a request is about and the sender's view of its epoch.
-  record Scope(int partition, long epoch) {}
+  /// The epoch of the layout that the sender goes by. A replica serves those of its own only.
+  record Scope(long epoch) {}
 
   /// Promise to accept nothing below `ballot`, and tell what you accepted.
-  record Prepare(Scope scope, long call, Key key, Ballot ballot) implements Request {}
+  ///
+  /// @param known what the sender itself accepted: the value of that ballot need not be sent
+  record Prepare(Scope scope, long call, Key key, Ballot ballot, Ballot known) implements Request {}
 
   /// @param accepted the ballot of `value`, [Ballot#ZERO] if there is none
+  /// @param value null also if the sender of the Prepare knows it
   /// @param full the acceptor has no room for new values
   record Promise(long call, Ballot accepted, @Nullable Versioned value, long floor, boolean full)
       implements Reply {}
@@ -32,10 +35,21 @@ public sealed interface Message {
   /// Something at least as high was promised.
   record Nack(long call, Ballot promised) implements Reply {}
 
-  record Accept(Scope scope, long call, Key key, Ballot ballot, Versioned value)
+  /// Accept `value`, and promise to accept nothing below `next`: phase one of the ballot after this
+  /// one comes along with phase two of this.
+  ///
+  /// @param next [Ballot#ZERO] to ask for no such promise
+  record Accept(Scope scope, long call, Key key, Ballot ballot, Versioned value, Ballot next)
       implements Request {}
 
-  record Accepted(long call, Ballot ballot) implements Reply {}
+  /// @param next whether `next` was promised, too
+  /// @param full the acceptor has no room for new values
+  record Accepted(long call, Ballot ballot, boolean next, boolean full) implements Reply {}
+
+  /// Every replica accepted the tombstone at this ballot: forget the key.
+  record Purge(Scope scope, long call, Key key, Ballot ballot) implements Request {}
+
+  record Purged(long call) implements Reply {}
 
   /// @param body send the value too, not only its ballot
   record Read(Scope scope, long call, Key key, boolean body) implements Request {}
@@ -43,18 +57,41 @@ public sealed interface Message {
   record ReadReply(long call, Ballot accepted, long version, @Nullable Versioned value, long floor)
       implements Reply {}
 
+  /// Which bodies come with the rows of a [Scan].
+  enum Bodies {
+    NONE,
+    ALL,
+    /// Those of the keys that the replica is the first to be asked for.
+    FIRST
+  }
+
+  /// @param partition rows of this partition only, in every group; -1 for all
   /// @param after rows strictly after this key, or null for the first
   /// @param limit most rows, tombstones included
   @SuppressWarnings("ArrayRecordComponent") // A message, never compared.
-  record Scan(Scope scope, long call, byte[] prefix, @Nullable Key after, int limit, boolean bodies)
+  record Scan(
+      Scope scope,
+      long call,
+      int partition,
+      byte[] prefix,
+      @Nullable Key after,
+      int limit,
+      Bodies bodies)
       implements Request {}
 
   /// @param more whether there may be rows after the last one
-  record ScanReply(long call, List<ScanRow> rows, boolean more) implements Reply {}
+  /// @param floor the floor of the partition that was asked for, the highest of all if none was
+  record ScanReply(long call, List<ScanRow> rows, boolean more, long floor) implements Reply {}
 
   /// @param body null for a tombstone, or if bodies were not asked for
   @SuppressWarnings("ArrayRecordComponent") // A message, never compared.
-  record ScanRow(Key key, Ballot accepted, long version, boolean exists, byte @Nullable [] body) {}
+  record ScanRow(
+      Key key,
+      Ballot accepted,
+      long version,
+      boolean exists,
+      byte @Nullable [] body,
+      long expiresAtMillis) {}
 
   /// Coordinate this mutation. Carried out at most once: only by the boot it is addressed to, and
   /// only if its call number was not seen before.
@@ -63,11 +100,28 @@ public sealed interface Message {
 
   record ForwardReply(long call, Answer.OfWrite answer) implements Reply {}
 
-  /// The request came from an epoch that is over.
-  record Stale(long call, long minEpoch) implements Reply {}
+  /// The request came from another epoch than this one, in which the replica is.
+  record Stale(long call, long epoch) implements Reply {}
 
-  /// Are you there?
-  record Ping(Scope scope, long call) implements Request {}
+  /// Are you there? I am, and this is how I started.
+  ///
+  /// @param disk what the sender's log was created with
+  /// @param nonce the random number of the sender's start
+  /// @param digest what the sender's layout is summed up to, 0 while it does not know all disks
+  record Ping(Scope scope, long call, OpId disk, long nonce, long digest) implements Request {}
 
   record Pong(long call) implements Reply {}
+
+  /// You cannot be who you say.
+  ///
+  /// @param boot the start of the sender that this is about
+  record Refused(long call, long boot, String reason) implements Reply {}
+
+  /// Which layout do you know?
+  record AskLayout(Scope scope, long call) implements Request {}
+
+  /// Take this layout if it is newer than yours; say when it is on disk.
+  record Install(Scope scope, long call, Layout layout) implements Request {}
+
+  record Installed(long call, long epoch) implements Reply {}
 }

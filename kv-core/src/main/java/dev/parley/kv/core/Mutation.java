@@ -8,13 +8,20 @@ import org.jspecify.annotations.Nullable;
 /// @param body the bytes to store; null deletes
 /// @param base a version below any that this operation can have created, from before it was first
 ///     sent, or [#NO_BASE] if it was never sent before
+/// @param expiresAtMillis Unix time after which the value is to be deleted, 0 for never
 @SuppressWarnings("ArrayRecordComponent") // Compared by operation id, never by content.
-public record Mutation(OpId op, Precondition condition, byte @Nullable [] body, long base) {
+public record Mutation(
+    OpId op, Precondition condition, byte @Nullable [] body, long base, long expiresAtMillis) {
 
   /// The operation was never sent: whoever evaluates it first may choose the base.
   public static final long NO_BASE = -1;
 
+  /// A change to a value that does not expire.
+  public Mutation(OpId op, Precondition condition, byte @Nullable [] body, long base) {
+    this(op, condition, body, base, 0);
+  }
+
   Mutation withBase(long newBase) {
-    return new Mutation(op, condition, body, newBase);
+    return new Mutation(op, condition, body, newBase, expiresAtMillis);
   }
 }

@@ -3,11 +3,15 @@ package dev.parley.kv.core;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.PriorityQueue;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +34,20 @@ public final class NodeCore {
 
   /// Keys looked at in one go when the oldest log segment is emptied.
   private static final int REWRITE_SLICE = 64;
+
+  /// Keys whose next ballot is kept ready, and most bytes of their values.
+  private static final int MAX_WARM = 16384;
+
+  private static final long MAX_WARM_BYTES = 32 << 20;
+
+  /// Keys purged or expired in one go.
+  private static final int SWEEP = 256;
+
+  /// Nodes that are no members but say hello.
+  private static final int MAX_CANDIDATES = 16;
+
+  /// A call number is the boot and this many bits that count.
+  private static final int CALL_BITS = 40;
 
   /// The first back-off. About a round trip between machines in one building.
   private static final long ROUND_TRIP_NANOS = 1_000_000;
@@ -71,14 +89,15 @@ public final class NodeCore {
   }
 
   private final String self;
-  private final Members members;
+  private final Layout configured;
   private final Rules rules;
   private final Timing timing;
   private final RandomGenerator random;
   private final Acceptor acceptor;
   private final Counters counters = new Counters();
   private final TreeMap<String, Peer> peers = new TreeMap<>();
-  private final TreeMap<Key, KeyQueue> queues = new TreeMap<>();
+  private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
+  private final LinkedHashMap<Key, KeyQueue> resting = new LinkedHashMap<>();
   private final TreeMap<Long, Call> calls = new TreeMap<>();
   private final TreeMap<Long, List<Held>> held = new TreeMap<>();
   private final PriorityQueue<Alarm> alarms =
@@ -94,7 +113,13 @@ public final class NodeCore {
   private long durableLsn;
   private long nextCall;
   private long counter;
-  private long epoch = 1;
+  private long restingBytes;
+  private long nonce;
+  private long helloWhenDurable;
+  private final TreeMap<String, OpId> disks = new TreeMap<>();
+  private final TreeMap<String, Long> agreed = new TreeMap<>();
+  private final TreeMap<String, OpId> candidates = new TreeMap<>();
+  private final TreeSet<String> introduced = new TreeSet<>();
   private int requests;
 
   private Event.LogShape shape = new Event.LogShape(1, 0, 0);
@@ -105,49 +130,44 @@ public final class NodeCore {
 
   public NodeCore(
       String self,
-      Members members,
+      Layout configured,
       Acceptor recovered,
       long nextLsn,
       Timing timing,
       RandomGenerator random) {
-    this(self, members, recovered, nextLsn, timing, random, new Rules());
+    this(self, configured, recovered, nextLsn, timing, random, new Rules());
   }
 
   NodeCore(
       String self,
-      Members members,
+      Layout configured,
       Acceptor recovered,
       long nextLsn,
       Timing timing,
       RandomGenerator random,
       Rules rules) {
-    if (!members.ids().contains(self)) {
-      throw new IllegalArgumentException(self + " is not among the members " + members.ids());
-    }
     this.self = self;
-    this.members = members;
+    this.configured = configured;
     this.acceptor = recovered;
     this.nextLsn = nextLsn;
     this.durableLsn = nextLsn - 1;
     this.timing = timing;
     this.random = random;
     this.rules = rules;
-    for (String id : members.ids()) {
-      if (!id.equals(self)) {
-        peers.put(id, new Peer(id));
-      }
-    }
   }
 
   /// Begins a new boot. The host must make the returned appends durable before it lets any other
   /// effect out, so that no ballot ever carries a boot number that could be used again.
   public List<Effect> start(long nowNanos) {
     now = nowNanos;
-    acceptor.start(this::append, epoch);
-    epoch = Math.max(epoch, acceptor.minEpoch());
+    acceptor.start(this::append, new OpId(random.nextLong(), random.nextLong()));
+    nonce = random.nextLong();
     counter = acceptor.ceiling();
-    nextCall = acceptor.boot() << 40;
+    nextCall = acceptor.boot() << CALL_BITS;
+    meet(layout());
+    form();
     ping();
+    in(timing.purge().toNanos(), this::sweepTombstones);
     return takeEffects();
   }
 
@@ -157,29 +177,28 @@ public final class NodeCore {
     switch (event) {
       case Event.Write(var ticket, var key, var mutation) -> write(ticket, key, mutation);
       case Event.Read(var ticket, var key) -> {
-        if (admit()) {
+        String refusal = admit();
+        if (refusal == null) {
           new ReadRound(this, key, deadline(), answer -> respond(ticket, answer)).start();
         } else {
-          effect(new Effect.Respond(ticket, new Answer.Unavailable("too many requests")));
+          effect(new Effect.Respond(ticket, new Answer.Unavailable(refusal)));
         }
       }
       case Event.Scan(var ticket, var prefix, var after, var limit) -> {
-        if (admit()) {
+        String refusal = admit();
+        if (refusal == null) {
           new ScanRound(this, prefix, after, limit, deadline(), answer -> respond(ticket, answer))
               .start();
         } else {
-          effect(new Effect.Respond(ticket, new Answer.Unavailable("too many requests")));
+          effect(new Effect.Respond(ticket, new Answer.Unavailable(refusal)));
         }
       }
-      case Event.Received(var from, var boot, var message) -> {
-        Peer peer = peers.get(from);
-        if (peer != null && boot >= peer.boot()) {
-          peer.heard(now, boot);
-          deliver(from, message);
-        }
-      }
+      case Event.Received(var from, var boot, var message) -> received(from, boot, message);
       case Event.Undelivered(var to, var messages) -> {
-        peer(to).unreachable();
+        Peer peer = peers.get(to);
+        if (peer != null) {
+          peer.unreachable();
+        }
         for (Message message : messages) {
           Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
           if (call != null) {
@@ -191,6 +210,7 @@ public final class NodeCore {
       case Event.LogShape newShape -> shape = newShape;
       case Event.Room(var full) -> acceptor.full(full);
       case Event.Idle() -> append(new LogRecord.Mark());
+      case Event.WallClock(var unixMillis) -> expire(unixMillis);
       case Event.Tick() -> {}
     }
     drain();
@@ -223,9 +243,39 @@ public final class NodeCore {
     return acceptor.liveKeys();
   }
 
+  /// Deleted keys that not every replica has forgotten yet.
+  public int tombstones() {
+    return acceptor.tombstones();
+  }
+
   /// About how many bytes the values take in memory.
   public long liveBytes() {
     return acceptor.liveBytes();
+  }
+
+  /// The layout this node goes by.
+  public Layout layout() {
+    Layout known = acceptor.layout();
+    return known == null ? configured : known;
+  }
+
+  /// Whether this node takes part: its cluster is formed, it is a member, and enough others have
+  /// confirmed that its start is the latest they know. If not, why not.
+  public Optional<String> waitsFor() {
+    if (layout().member(self) == null) {
+      return Optional.of(
+          acceptor.formed() ? "this node was removed from the cluster" : "not yet a member");
+    }
+    if (!acceptor.formed()) {
+      List<String> missing = new ArrayList<>(layout().ids());
+      missing.remove(self);
+      missing.removeIf(id -> agreed.getOrDefault(id, 0L) == layout().digest());
+      return Optional.of("the new cluster begins when all its members have met: " + missing);
+    }
+    int wanted = rules.introductions(layout().register().current().size());
+    return introduced.size() < wanted
+        ? Optional.of("no majority of the nodes has answered since this one started")
+        : Optional.empty();
   }
 
   /// Nanoseconds since `peer` was heard of, or empty if it never was.
@@ -251,10 +301,6 @@ public final class NodeCore {
     return timing;
   }
 
-  Members members() {
-    return members;
-  }
-
   Acceptor acceptor() {
     return acceptor;
   }
@@ -267,12 +313,23 @@ public final class NodeCore {
     return now;
   }
 
-  int majority() {
-    return rules.majority(members.size());
+  long epoch() {
+    return layout().epoch();
+  }
+
+  Replicas replicas(Key key) {
+    return layout().replicas(key);
+  }
+
+  /// Whether the replicas that are not lost could still make a quorum.
+  boolean stillPossible(Replicas replicas, Set<String> lost) {
+    List<String> left = new ArrayList<>(replicas.all());
+    left.removeAll(lost);
+    return rules.quorum(replicas, left);
   }
 
   Message.Scope scope() {
-    return new Message.Scope(0, epoch);
+    return new Message.Scope(epoch());
   }
 
   Peer peer(String id) {
@@ -284,17 +341,41 @@ public final class NodeCore {
   }
 
   KeyQueue queue(Key key) {
-    return queues.computeIfAbsent(key, k -> new KeyQueue(this, k));
+    KeyQueue queue = queues.get(key);
+    if (queue == null) {
+      queue = new KeyQueue(this, key);
+      queues.put(key, queue);
+    } else if (resting.remove(key, queue)) {
+      restingBytes -= queue.warmWeight();
+    }
+    return queue;
   }
 
-  void closed(Key key, KeyQueue queue) {
-    queues.remove(key, queue);
+  /// A queue has nothing to do. A warm one is kept for a while, for its key is likely to change
+  /// again.
+  void rests(Key key, KeyQueue queue, boolean warm) {
+    if (!warm) {
+      queues.remove(key);
+      return;
+    }
+    resting.put(key, queue);
+    restingBytes += queue.warmWeight();
+    while (resting.size() > MAX_WARM || restingBytes > MAX_WARM_BYTES) {
+      var oldest = resting.pollFirstEntry();
+      restingBytes -= oldest.getValue().warmWeight();
+      queues.remove(oldest.getKey());
+    }
   }
 
   long newCall(ReplyHandler onReply, Consumer<String> onLost) {
     long call = nextCall++;
     calls.put(call, new Call(onReply, onLost));
     return call;
+  }
+
+  /// The number of a call whose reply nobody waits for.
+  long silentCall() {
+    return nextCall++;
   }
 
   void endCall(long call) {
@@ -311,13 +392,6 @@ public final class NodeCore {
   /// The next ballot will lie above this counter.
   void observe(long seen) {
     counter = Math.max(counter, seen);
-  }
-
-  void observeEpoch(long seen) {
-    if (seen > epoch) {
-      epoch = seen;
-      acceptor.raiseEpoch(seen);
-    }
   }
 
   /// Full jitter: anything from nothing to twice as much at each loss, up to the bound.
@@ -344,24 +418,23 @@ public final class NodeCore {
     }
   }
 
-  void sendAll(Message message) {
-    for (String member : members.ids()) {
-      send(member, message);
-    }
-  }
-
   // The inside.
 
   private long deadline() {
     return now + timing.operation().toNanos();
   }
 
-  private boolean admit() {
+  /// Why a client's request cannot be taken, or null if it counts as under way from now on.
+  private @Nullable String admit() {
+    Optional<String> waiting = waitsFor();
+    if (waiting.isPresent()) {
+      return waiting.get();
+    }
     if (requests == MAX_REQUESTS) {
-      return false;
+      return "too many requests";
     }
     requests++;
-    return true;
+    return null;
   }
 
   private void respond(long ticket, Answer answer) {
@@ -371,24 +444,61 @@ public final class NodeCore {
 
   private void write(long ticket, Key key, Mutation mutation) {
     KeyQueue queue = queues.get(key);
-    if (queue != null && queue.size() >= MAX_PER_KEY || !admit()) {
-      effect(new Effect.Respond(ticket, new Answer.NotApplied("too many requests")));
+    String refusal =
+        queue != null && queue.size() >= MAX_PER_KEY ? "too many requests for this key" : admit();
+    if (refusal != null) {
+      effect(new Effect.Respond(ticket, new Answer.NotApplied(refusal)));
       return;
     }
     new WriteRequest(this, key, mutation, deadline(), answer -> respond(ticket, answer)).start();
   }
 
+  private void received(String from, long boot, Message message) {
+    if (message instanceof Message.Ping ping) {
+      pinged(from, boot, ping);
+      return;
+    }
+    Peer peer = peers.get(from);
+    if (peer != null && boot >= peer.boot()) {
+      peer.heard(now, boot);
+      deliver(from, message);
+    }
+  }
+
   private void deliver(String from, Message message) {
     switch (message) {
+      case Message.Ping ping -> pinged(from, acceptor.boot(), ping);
+      case Message.AskLayout _ -> tellLayout(from);
+      case Message.Install install -> installed(from, install);
       case Message.Request request -> {
-        if (request.scope().epoch() < acceptor.minEpoch()) {
-          reply(from, new Message.Stale(request.call(), acceptor.minEpoch()), 0);
-          return;
+        long epoch = request.scope().epoch();
+        if (!rules.sameEpoch(epoch, epoch())) {
+          reply(from, new Message.Stale(request.call(), epoch()), acceptor.fenceLsn());
+          if (epoch > epoch()) {
+            askLayout(from);
+          }
+        } else if (waitsFor().isEmpty()) {
+          handle(from, request);
         }
-        observeEpoch(request.scope().epoch());
-        handle(from, request);
+      }
+      case Message.Pong(var call) -> {
+        if (call >>> CALL_BITS == acceptor.boot()) {
+          introduced.add(from);
+        }
+      }
+      case Message.Refused(_, var boot, var reason) -> {
+        if (boot == acceptor.boot()) {
+          effect(new Effect.Halt(from + " refuses this node: " + reason));
+        }
       }
       case Message.Reply reply -> {
+        if (reply instanceof Message.Stale(_, var epoch)) {
+          if (epoch > epoch()) {
+            askLayout(from);
+          } else if (epoch < epoch()) {
+            tellLayout(from);
+          }
+        }
         Call call = calls.get(reply.call());
         if (call != null) {
           call.onReply().handle(from, reply);
@@ -403,9 +513,174 @@ public final class NodeCore {
       case Message.Accept accept -> reply(from, acceptor.accept(accept));
       case Message.Read read -> reply(from, acceptor.read(read));
       case Message.Scan scan -> reply(from, acceptor.scan(scan));
-      case Message.Ping ping -> reply(from, new Message.Pong(ping.call()), 0);
+      case Message.Purge purge -> reply(from, acceptor.purge(purge));
       case Message.Forward forward -> coordinate(from, forward);
+      case Message.Ping _, Message.AskLayout _, Message.Install _ ->
+          throw new IllegalStateException("not for the acceptor");
     }
+  }
+
+  // Who is who.
+
+  /// A peer says how it started. If it may be who it says it is, it is told so. A new cluster begins
+  /// once all its members have told each other of the same disks.
+  private void pinged(String from, long boot, Message.Ping ping) {
+    Layout layout = layout();
+    Layout.Member member = layout.member(from);
+    Peer peer = peers.get(from);
+    if (member == null || peer == null) {
+      if (acceptor.formed()
+          && (candidates.size() < MAX_CANDIDATES || candidates.containsKey(from))) {
+        candidates.put(from, ping.disk());
+      }
+      return;
+    }
+    OpId disk = member.disk();
+    if (disk != null && !disk.equals(ping.disk())) {
+      refuse(from, boot, ping, "the cluster knows it with another disk; add it under a new id");
+      return;
+    }
+    Incarnation start = new Incarnation(boot, ping.nonce());
+    Incarnation known = acceptor.start(from);
+    if (known != null
+        && (boot < known.boot() || boot == known.boot() && ping.nonce() != known.nonce())) {
+      refuse(from, boot, ping, "its disk is a copy from before start " + known.boot());
+      return;
+    }
+    if (!start.equals(known)) {
+      acceptor.started(from, start);
+    }
+    peer.heard(now, boot);
+    if (!acceptor.formed()) {
+      if (acceptor.layout() == null) {
+        disks.put(from, ping.disk());
+      }
+      agreed.put(from, ping.digest());
+      form();
+    } else if (ping.scope().epoch() < epoch()) {
+      tellLayout(from);
+    } else if (ping.scope().epoch() > epoch()) {
+      askLayout(from);
+    }
+    reply(from, new Message.Pong(ping.call()), acceptor.metaLsn());
+  }
+
+  private void refuse(String from, long boot, Message.Ping ping, String reason) {
+    reply(from, new Message.Refused(ping.call(), boot, reason), 0);
+  }
+
+  /// Takes a new cluster towards its first layout: first all disks are known here, durably; then
+  /// all members are heard to know the same.
+  private void form() {
+    if (acceptor.formed() || configured.member(self) == null) {
+      return;
+    }
+    if (acceptor.layout() == null) {
+      disks.put(self, acceptor.disk());
+      if (!disks.keySet().containsAll(configured.ids())) {
+        return;
+      }
+      acceptor.install(configured.withDisks(disks), false);
+      helloWhenDurable = acceptor.fenceLsn();
+    }
+    long digest = layout().digest();
+    for (String id : layout().ids()) {
+      if (!id.equals(self) && agreed.getOrDefault(id, 0L) != digest) {
+        return;
+      }
+    }
+    acceptor.install(layout(), true);
+    helloWhenDurable = acceptor.fenceLsn();
+  }
+
+  private void askLayout(String from) {
+    send(from, new Message.AskLayout(scope(), silentCall()));
+  }
+
+  private void tellLayout(String to) {
+    if (acceptor.formed() && peers.containsKey(to)) {
+      send(to, new Message.Install(scope(), silentCall(), layout()));
+    }
+  }
+
+  private void installed(String from, Message.Install install) {
+    Layout offered = install.layout();
+    Layout.Member me = offered.member(self);
+    boolean newer = !acceptor.formed() || offered.epoch() > epoch();
+    if (newer && me != null && !acceptor.disk().equals(me.disk())) {
+      effect(
+          new Effect.Halt(
+              "the cluster knows this node with another disk; add it under a new id instead"));
+      return;
+    }
+    if (newer && (me != null || acceptor.formed())) {
+      acceptor.install(offered, true);
+      meet(offered);
+    }
+    reply(from, new Message.Installed(install.call(), epoch()), acceptor.fenceLsn());
+  }
+
+  /// Knows the members of this layout, and no others.
+  private void meet(Layout layout) {
+    for (String id : layout.ids()) {
+      if (!id.equals(self)) {
+        peers.computeIfAbsent(id, Peer::new);
+      }
+    }
+    peers.keySet().removeIf(id -> layout.member(id) == null);
+    introduced.removeIf(id -> layout.member(id) == null);
+    effect(new Effect.LayoutChanged(layout));
+  }
+
+  // Tidying up.
+
+  private void sweepTombstones() {
+    in(timing.purge().toNanos(), this::sweepTombstones);
+    if (waitsFor().isPresent()) {
+      return;
+    }
+    for (Key key : acceptor.oldTombstones(SWEEP)) {
+      if (coordinates(key)) {
+        queue(key).submit(KeyQueue.Attempt.purge(deadline()));
+      }
+    }
+  }
+
+  private void expire(long unixMillis) {
+    if (waitsFor().isPresent()) {
+      return;
+    }
+    for (Key key : acceptor.expired(unixMillis, SWEEP)) {
+      if (coordinates(key)) {
+        long version = acceptor.localVersion(key);
+        Mutation delete =
+            new Mutation(
+                new OpId(random.nextLong(), random.nextLong()),
+                new Precondition.At(version),
+                null,
+                version);
+        queue(key)
+            .submit(
+                new KeyQueue.Attempt(
+                    delete,
+                    deadline(),
+                    answer -> counters.expirations += answer instanceof Answer.Applied ? 1 : 0));
+      }
+    }
+  }
+
+  /// Whether this node is the first healthy replica of the key. Only a hint: nothing goes wrong if
+  /// two think so.
+  private boolean coordinates(Key key) {
+    for (String id : layout().placement(key)) {
+      if (id.equals(self)) {
+        return true;
+      }
+      if (peer(id).healthy(now, timing)) {
+        return false;
+      }
+    }
+    return false;
   }
 
   private void coordinate(String from, Message.Forward forward) {
@@ -454,6 +729,10 @@ public final class NodeCore {
       }
     }
     ready.clear();
+    if (helloWhenDurable != 0 && durableLsn >= helloWhenDurable) {
+      helloWhenDurable = 0;
+      hello();
+    }
     if (dropWhenDurable != 0 && durableLsn >= dropWhenDurable) {
       dropWhenDurable = 0;
       cleaning = false;
@@ -501,11 +780,17 @@ public final class NodeCore {
   }
 
   private void ping() {
-    for (String id : peers.keySet()) {
-      long call = nextCall++;
-      send(id, new Message.Ping(scope(), call));
-    }
+    hello();
     in(timing.ping().toNanos(), this::ping);
+  }
+
+  private void hello() {
+    // What is not on disk yet is not said.
+    long digest =
+        acceptor.layout() == null || acceptor.fenceLsn() > durableLsn ? 0 : layout().digest();
+    for (String id : peers.keySet()) {
+      send(id, new Message.Ping(scope(), silentCall(), acceptor.disk(), nonce, digest));
+    }
   }
 
   private void effect(Effect effect) {

@@ -1,5 +1,7 @@
 package dev.parley.kv.core;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -7,21 +9,27 @@ import org.jspecify.annotations.Nullable;
 
 /// One linearizable read.
 ///
-/// A majority that reports the same accepted ballot holds a chosen value: answer it, one round
-/// trip. Otherwise help the highest value seen along by replaying its Accept, under its own ballot,
-/// to those that lag; if even that is refused, run an identity round through the key's queue.
+/// As few replicas as make a quorum are asked first, this node before others and healthy ones
+/// before silent ones; the rest only if one is slow, is lost, or they differ. A quorum that reports
+/// the same accepted ballot holds a chosen value: answer it, one round trip. Otherwise help the
+/// highest value seen along by replaying its Accept, under its own ballot, to those that lag; if
+/// even that is refused, run an identity round through the key's queue.
+///
+/// A replay asks for no promise of a next ballot, so that no answer to it can be taken for one.
 final class ReadRound {
 
   private final NodeCore node;
   private final Key key;
   private final long deadline;
   private final Consumer<Answer.OfRead> done;
+  private final Replicas replicas;
+  private final Message.Scope scope;
+  private final TreeMap<String, Long> askedAt = new TreeMap<>();
   private final TreeMap<String, Message.ReadReply> replies = new TreeMap<>();
   private final TreeSet<String> holders = new TreeSet<>();
   private final TreeSet<String> lost = new TreeSet<>();
   private long call;
   private @Nullable Versioned replayed;
-  private Ballot replayedBallot = Ballot.ZERO;
   private NodeCore.@Nullable Alarm alarm;
   private boolean over;
 
@@ -30,14 +38,58 @@ final class ReadRound {
     this.key = key;
     this.deadline = deadline;
     this.done = done;
+    this.replicas = node.replicas(key);
+    this.scope = node.scope();
   }
 
   void start() {
     call = node.newCall(this::onReadReply, this::onLost);
-    ring();
-    for (String member : node.members().ids()) {
-      boolean body = member.equals(node.self());
-      node.send(member, new Message.Read(node.scope(), call, key, body));
+    List<String> order = order();
+    long patience = 0;
+    String teller = order.getFirst();
+    for (String id : order) {
+      if (node.rules().readQuorum(replicas, askedAt.keySet())) {
+        break;
+      }
+      askedAt.put(id, node.now());
+      if (!id.equals(node.self())) {
+        patience = Math.max(patience, node.peer(id).hedgeDelay(node.timing()));
+      }
+    }
+    if (askedAt.size() < replicas.all().size()) {
+      ring(patience, this::askTheRest);
+    } else {
+      ring(node.timing().phase().toNanos(), this::identity);
+    }
+    // Sending to oneself is answered at once, so all asking comes after the alarm.
+    for (String id : List.copyOf(askedAt.keySet())) {
+      node.send(id, new Message.Read(scope, call, key, id.equals(teller)));
+    }
+  }
+
+  /// This node, then the healthy replicas in placement order, then the others.
+  private List<String> order() {
+    List<String> order = new ArrayList<>();
+    List<String> silent = new ArrayList<>();
+    for (String id : node.layout().placement(key)) {
+      if (id.equals(node.self())) {
+        order.addFirst(id);
+      } else if (node.peer(id).healthy(node.now(), node.timing())) {
+        order.add(id);
+      } else {
+        silent.add(id);
+      }
+    }
+    order.addAll(silent);
+    return order;
+  }
+
+  private void askTheRest() {
+    ring(node.timing().phase().toNanos(), this::identity);
+    for (String id : replicas.all()) {
+      if (askedAt.putIfAbsent(id, node.now()) == null) {
+        node.send(id, new Message.Read(scope, call, key, false));
+      }
     }
   }
 
@@ -46,21 +98,31 @@ final class ReadRound {
       onLost(from);
       return;
     }
+    if (!from.equals(node.self())) {
+      node.peer(from).measured(node.now() - askedAt.getOrDefault(from, node.now()));
+    }
     replies.put(from, read);
-    if (replies.size() < node.majority()) {
+    if (!node.rules().quorum(replicas, replies.keySet())
+        && !node.rules().readQuorum(replicas, replies.keySet())) {
       return;
     }
-    TreeMap<Ballot, Integer> votes = new TreeMap<>();
-    for (Message.ReadReply each : replies.values()) {
-      votes.merge(each.accepted(), 1, Integer::sum);
+    TreeMap<Ballot, TreeSet<String>> votes = new TreeMap<>();
+    for (var each : replies.entrySet()) {
+      votes.computeIfAbsent(each.getValue().accepted(), _ -> new TreeSet<>()).add(each.getKey());
     }
     for (var vote : votes.entrySet()) {
-      if (vote.getValue() >= node.rules().readQuorum(node.members().size())) {
+      if (node.rules().readQuorum(replicas, vote.getValue())) {
         answerAgreed(vote.getKey());
         return;
       }
     }
-    helpAlong(votes.lastKey());
+    if (askedAt.size() < replicas.all().size()) {
+      askTheRest(); // Asking one more is cheaper than writing.
+    } else if (replies.size() + lost.size() >= askedAt.size()) {
+      helpAlong(votes.lastKey());
+    } else {
+      ring(node.timing().minHedge().toNanos() / 2, () -> helpAlong(votes.lastKey()));
+    }
   }
 
   private void answerAgreed(Ballot agreed) {
@@ -70,16 +132,16 @@ final class ReadRound {
     }
     Versioned value = bodyOf(agreed);
     if (value == null) {
-      identity(); // The majority holds it, this node does not: that repairs it, too.
+      identity(); // A quorum holds it, but not the one that was asked for it: that repairs it, too.
     } else {
-      finish(value.body() == null ? new Answer.Absent() : found(value));
+      finish(found(value));
     }
   }
 
   private static Answer.OfRead found(Versioned value) {
     return value.body() == null
         ? new Answer.Absent()
-        : new Answer.Found(value.version(), value.body());
+        : new Answer.Found(value.version(), value.body(), value.expiresAtMillis());
   }
 
   private @Nullable Versioned bodyOf(Ballot ballot) {
@@ -99,7 +161,6 @@ final class ReadRound {
     }
     node.counters().replays++;
     replayed = value;
-    replayedBallot = highest;
     node.endCall(call);
     lost.clear();
     for (var each : replies.entrySet()) {
@@ -108,10 +169,10 @@ final class ReadRound {
       }
     }
     call = node.newCall(this::onReplayReply, this::onLost);
-    ring();
-    for (String member : node.members().ids()) {
-      if (!holders.contains(member)) {
-        node.send(member, new Message.Accept(node.scope(), call, key, replayedBallot, value));
+    ring(node.timing().phase().toNanos(), this::identity);
+    for (String id : replicas.all()) {
+      if (!holders.contains(id)) {
+        node.send(id, new Message.Accept(scope, call, key, highest, value, Ballot.ZERO));
       }
     }
   }
@@ -126,21 +187,24 @@ final class ReadRound {
     }
     holders.add(from);
     Versioned value = replayed;
-    if (value != null && holders.size() >= node.majority()) {
+    if (value != null && node.rules().readQuorum(replicas, holders)) {
       finish(found(value));
     }
   }
 
   private void onLost(String from) {
     lost.add(from);
-    if (lost.size() > node.members().size() - node.majority()) {
+    if (replayed == null && askedAt.size() < replicas.all().size()) {
+      askTheRest();
+    }
+    if (!node.stillPossible(replicas, lost)) {
       identity();
     }
   }
 
-  private void ring() {
+  private void ring(long nanos, Runnable action) {
     silence();
-    alarm = node.in(node.timing().phase().toNanos(), this::identity);
+    alarm = node.in(nanos, action);
   }
 
   private void silence() {

@@ -1,6 +1,7 @@
 package dev.parley.kv.core;
 
 import java.util.Collection;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// The decisions on which safety rests, each a pure function, in one place.
@@ -19,6 +20,58 @@ class Rules {
     return majority(members);
   }
 
+  /// Whether `voters` are enough: a majority of the replicas, and while the partition moves also
+  /// one of those it moves to.
+  boolean quorum(Replicas replicas, Collection<String> voters) {
+    return enough(replicas, voters, false);
+  }
+
+  /// Like [#quorum], for replicas that report the same accepted ballot.
+  boolean readQuorum(Replicas replicas, Collection<String> voters) {
+    return enough(replicas, voters, true);
+  }
+
+  private boolean enough(Replicas replicas, Collection<String> voters, boolean read) {
+    return enough(replicas.current(), voters, read)
+        && (!countsNext() || !replicas.joint() || enough(replicas.next(), voters, read));
+  }
+
+  private boolean enough(List<String> replicas, Collection<String> voters, boolean read) {
+    int count = 0;
+    for (String id : replicas) {
+      count += voters.contains(id) ? 1 : 0;
+    }
+    int size = replicas.size();
+    return count >= (read ? readQuorum(size) : majority(size));
+  }
+
+  /// Whether a moving partition needs a majority of the new replicas as well: always.
+  boolean countsNext() {
+    return true;
+  }
+
+  /// Whether the tombstone is held by enough replicas to be purged: it must be all, for one that
+  /// kept an older value would bring it back.
+  boolean purgeable(Replicas replicas, Collection<String> holders) {
+    return !replicas.joint() && holders.containsAll(replicas.all());
+  }
+
+  /// The floor of a partition after a tombstone left it.
+  long floorAfterPurge(long floor, Ballot accepted, long version, Ballot promised) {
+    return Math.max(Math.max(floor, accepted.counter()), Math.max(version, promised.counter()));
+  }
+
+  /// Whether a request of this epoch may be served in that of the replica.
+  boolean sameEpoch(long request, long replica) {
+    return request == replica;
+  }
+
+  /// From how many of the other members a node must have heard that its start is the latest they
+  /// know, before it takes part: without them it has no quorum anyway.
+  int introductions(int members) {
+    return majority(members) - 1;
+  }
+
   /// What an acceptor must not go below, whatever it remembers.
   ///
   /// @param absent the promise held for keys without a record
@@ -33,6 +86,14 @@ class Rules {
     return ballot.compareTo(effective) > 0;
   }
 
+  /// Whether the promise that comes along with an Accept may be given although that Accept was
+  /// answered before.
+  ///
+  /// @param next [Ballot#ZERO] if none is asked for
+  boolean mayPromiseNext(Ballot effective, Ballot next) {
+    return !next.equals(Ballot.ZERO) && next.compareTo(effective) >= 0;
+  }
+
   boolean mayAccept(Ballot effective, Ballot accepted, Ballot ballot) {
     return ballot.compareTo(effective) >= 0 && ballot.compareTo(accepted) > 0;
   }
@@ -45,6 +106,14 @@ class Rules {
   /// After which record's durability a reply may leave, given the one it speaks of.
   long replyAfter(long lsn) {
     return lsn;
+  }
+
+  /// Whether the next ballot may skip its first phase.
+  ///
+  /// @param promised the replicas that both accepted and promised it, each in answer to the very
+  ///     Accept that asked
+  boolean mayGoOn(Replicas replicas, Collection<String> promised) {
+    return quorum(replicas, promised);
   }
 
   /// Whether a majority is known to hold the same, so that it may be answered without a write.

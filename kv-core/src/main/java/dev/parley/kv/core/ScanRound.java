@@ -7,9 +7,9 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// One page of a listing, merged from a majority's ordered pages.
+/// One page of a listing, merged from the ordered pages of a quorum of every partition.
 ///
-/// A row on which a majority agrees stands; any other is read by itself, which also repairs it.
+/// A row on which a quorum agrees stands; any other is read by itself, which also repairs it.
 /// Each row is linearizable at some instant of the scan; there is no snapshot across rows.
 final class ScanRound {
 
@@ -39,6 +39,8 @@ final class ScanRound {
   private @Nullable Key bound;
   private long call;
   private boolean collecting;
+  private boolean waiting;
+  private Layout layout;
   private NodeCore.@Nullable Alarm expiry;
   private boolean over;
 
@@ -55,6 +57,7 @@ final class ScanRound {
     this.limit = limit;
     this.deadline = deadline;
     this.done = done;
+    this.layout = node.layout();
   }
 
   void start() {
@@ -70,11 +73,17 @@ final class ScanRound {
     merged.clear();
     doubtful.clear();
     collecting = true;
+    waiting = false;
     call = node.newCall(this::onReply, _ -> {});
     int want = Math.min(CHUNK, limit - rows.size() + 1);
-    for (String member : node.members().ids()) {
-      boolean bodies = member.equals(node.self());
-      node.send(member, new Message.Scan(node.scope(), call, prefix, after, want, bodies));
+    layout = node.layout();
+    boolean own = layout.distinct().stream().allMatch(each -> each.all().contains(node.self()));
+    for (String member : layout.ids()) {
+      Message.Bodies bodies =
+          member.equals(node.self())
+              ? Message.Bodies.ALL
+              : own ? Message.Bodies.NONE : Message.Bodies.FIRST;
+      node.send(member, new Message.Scan(node.scope(), call, -1, prefix, after, want, bodies));
     }
     long current = call;
     node.in(
@@ -92,13 +101,14 @@ final class ScanRound {
       return;
     }
     replies.put(from, page);
-    if (!replies.containsKey(node.self()) || replies.size() < node.majority()) {
+    if (!covered()) {
       return;
     }
-    if (replies.size() == node.members().size() || merge() == 0) {
+    if (replies.size() == layout.ids().size() || merge() == 0) {
       settle();
-    } else if (replies.size() == node.majority()) {
+    } else if (!waiting) {
       // Two replicas differ. The third may settle it without a read per row: wait a moment.
+      waiting = true;
       long current = call;
       node.in(
           node.timing().minHedge().toNanos() / 2,
@@ -123,30 +133,59 @@ final class ScanRound {
         bound = bound == null || last.compareTo(bound) < 0 ? last : bound;
       }
     }
-    TreeMap<Key, TreeMap<Ballot, Integer>> votes = new TreeMap<>();
-    TreeMap<Key, Message.ScanRow> own = new TreeMap<>();
+    TreeMap<Key, TreeMap<String, Message.ScanRow>> seen = new TreeMap<>();
     for (var reply : replies.entrySet()) {
       for (Message.ScanRow row : reply.getValue().rows()) {
         if (bound == null || row.key().compareTo(bound) <= 0) {
-          votes
-              .computeIfAbsent(row.key(), _ -> new TreeMap<>())
-              .merge(row.accepted(), 1, Integer::sum);
-          if (reply.getKey().equals(node.self())) {
-            own.put(row.key(), row);
-          }
+          seen.computeIfAbsent(row.key(), _ -> new TreeMap<>()).put(reply.getKey(), row);
         }
       }
     }
-    for (var vote : votes.entrySet()) {
-      Message.ScanRow row = own.get(vote.getKey());
-      int agreeing = row == null ? 0 : vote.getValue().getOrDefault(row.accepted(), 0);
-      if (row == null || agreeing < node.majority()) {
-        doubtful.add(vote.getKey());
-      } else if (row.body() != null) {
-        merged.put(row.key(), new Answer.Row(row.key(), row.version(), row.body()));
+    seen.forEach(this::judge);
+    return doubtful.size();
+  }
+
+  /// Whether every partition has a quorum among those that replied.
+  private boolean covered() {
+    for (Replicas each : layout.distinct()) {
+      if (!node.rules().quorum(each, replies.keySet())) {
+        return false;
       }
     }
-    return doubtful.size();
+    return true;
+  }
+
+  /// Takes the row in if a quorum agrees on it, leaves it out if one agrees that there is none, and
+  /// else calls it doubtful.
+  private void judge(Key key, TreeMap<String, Message.ScanRow> rows) {
+    if (key.equals(Key.LAYOUT)) {
+      return;
+    }
+    Replicas replicas = layout.replicas(key);
+    TreeMap<Ballot, TreeSet<String>> votes = new TreeMap<>();
+    for (String id : replies.keySet()) {
+      Message.ScanRow row = rows.get(id);
+      votes
+          .computeIfAbsent(row == null ? Ballot.ZERO : row.accepted(), _ -> new TreeSet<>())
+          .add(id);
+    }
+    for (var vote : votes.entrySet()) {
+      if (!node.rules().readQuorum(replicas, vote.getValue())) {
+        continue;
+      }
+      if (vote.getKey().equals(Ballot.ZERO)) {
+        return;
+      }
+      for (Message.ScanRow row : rows.values()) {
+        if (row.accepted().equals(vote.getKey()) && (row.body() != null || !row.exists())) {
+          if (row.body() != null) {
+            merged.put(key, new Answer.Row(key, row.version(), row.body(), row.expiresAtMillis()));
+          }
+          return;
+        }
+      }
+    }
+    doubtful.add(key);
   }
 
   private void settle() {
@@ -177,8 +216,8 @@ final class ScanRound {
 
   private void onRead(Key key, Answer.OfRead answer) {
     switch (answer) {
-      case Answer.Found(var version, var body) ->
-          merged.put(key, new Answer.Row(key, version, body));
+      case Answer.Found(var version, var body, var expires) ->
+          merged.put(key, new Answer.Row(key, version, body, expires));
       case Answer.Absent() -> {}
       case Answer.Unavailable unavailable -> finish(unavailable);
     }

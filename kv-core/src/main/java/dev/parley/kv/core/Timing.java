@@ -11,6 +11,8 @@ import java.time.Duration;
 /// @param maxBackoff longest pause after losing a ballot
 /// @param ping how often peers are asked whether they are there
 /// @param suspect a peer not heard of for this long is not forwarded to
+/// @param purge how often old tombstones are looked for; one is purged after two to three times
+///     this
 public record Timing(
     Duration operation,
     Duration phase,
@@ -18,7 +20,8 @@ public record Timing(
     Duration maxHedge,
     Duration maxBackoff,
     Duration ping,
-    Duration suspect) {
+    Duration suspect,
+    Duration purge) {
 
   /// For nodes in one building: round trips well under a millisecond, a disk flush a few.
   public static Timing local() {
@@ -29,6 +32,7 @@ public record Timing(
         Duration.ofMillis(400),
         Duration.ofMillis(250),
         Duration.ofMillis(300),
-        Duration.ofMillis(1000));
+        Duration.ofMillis(1000),
+        Duration.ofSeconds(10));
   }
 }

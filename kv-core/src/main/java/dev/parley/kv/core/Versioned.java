@@ -1,6 +1,7 @@
 package dev.parley.kv.core;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -9,32 +10,67 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param version rises strictly with every change
 /// @param body the stored bytes, not to be changed; null is a tombstone
-/// @param recent the newest operations that changed this key, oldest first, at most
-///     [#WINDOW]
+/// @param memory the newest operations that changed this key, oldest first, at most [#WINDOW], as
+///     [#traces] reads them: three numbers each, because a node holds a million of them
 /// @param windowStart operations that created this version or an earlier one may have left
-///     `recent`
+///     `memory`
+/// @param expiresAtMillis Unix time after which a sweep deletes it, or 0. Until the sweep it is
+///     there: no clock hides a value
 @SuppressWarnings("ArrayRecordComponent") // Values are compared by ballot, never by content.
 public record Versioned(
-    long version, byte @Nullable [] body, List<Trace> recent, long windowStart) {
+    long version, byte @Nullable [] body, long[] memory, long windowStart, long expiresAtMillis) {
 
   /// How many operations a key remembers. A retry comes within seconds, and a key that changes
   /// more than this often in them answers "unknown" rather than applying it twice.
   public static final int WINDOW = 64;
 
+  /// Numbers that one operation takes in `memory`: its id, and its version with a bit for
+  /// "existed" below it.
+  private static final int STRIDE = 3;
+
   /// What an operation did to the key when it was applied.
   public record Trace(OpId op, long version, boolean existed) {}
+
+  /// A value that remembers these operations.
+  public static Versioned of(
+      long version, byte @Nullable [] body, List<Trace> traces, long windowStart) {
+    long[] memory = new long[traces.size() * STRIDE];
+    for (int i = 0; i < traces.size(); i++) {
+      put(memory, i * STRIDE, traces.get(i));
+    }
+    return new Versioned(version, body, memory, windowStart, 0);
+  }
+
+  private static void put(long[] memory, int at, Trace trace) {
+    memory[at] = trace.op().high();
+    memory[at + 1] = trace.op().low();
+    memory[at + 2] = trace.version() << 1 | (trace.existed() ? 1 : 0);
+  }
 
   /// Whether there is a value, as opposed to a tombstone.
   public boolean exists() {
     return body != null;
   }
 
+  /// The operations it remembers, oldest first.
+  public List<Trace> traces() {
+    List<Trace> traces = new ArrayList<>(memory.length / STRIDE);
+    for (int at = 0; at < memory.length; at += STRIDE) {
+      traces.add(trace(at));
+    }
+    return traces;
+  }
+
+  private Trace trace(int at) {
+    return new Trace(
+        new OpId(memory[at], memory[at + 1]), memory[at + 2] >>> 1, (memory[at + 2] & 1) == 1);
+  }
+
   /// What `op` did, if it is remembered.
   @Nullable Trace find(OpId op) {
-    for (int i = recent.size() - 1; i >= 0; i--) {
-      Trace trace = recent.get(i);
-      if (trace.op().equals(op)) {
-        return trace;
+    for (int at = memory.length - STRIDE; at >= 0; at -= STRIDE) {
+      if (memory[at] == op.high() && memory[at + 1] == op.low()) {
+        return trace(at);
       }
     }
     return null;
@@ -44,17 +80,24 @@ public record Versioned(
   ///
   /// @param before null if the key had no record
   static Versioned after(@Nullable Versioned before, Mutation mutation, long version, long floor) {
-    List<Trace> traces = new ArrayList<>(before == null ? List.of() : before.recent);
-    traces.add(new Trace(mutation.op(), version, before != null && before.exists()));
+    long[] old = before == null ? new long[0] : before.memory;
     long start = before == null ? floor : before.windowStart;
-    while (traces.size() > WINDOW) {
-      start = Math.max(start, traces.removeFirst().version());
+    int from = 0;
+    while (old.length - from >= WINDOW * STRIDE) {
+      start = Math.max(start, old[from + 2] >>> 1);
+      from += STRIDE;
     }
-    return new Versioned(version, mutation.body(), List.copyOf(traces), start);
+    long[] memory = Arrays.copyOfRange(old, from, old.length + STRIDE);
+    put(
+        memory,
+        memory.length - STRIDE,
+        new Trace(mutation.op(), version, before != null && before.exists()));
+    long expires = mutation.body() == null ? 0 : mutation.expiresAtMillis();
+    return new Versioned(version, mutation.body(), memory, start, expires);
   }
 
   /// Bytes this value takes on disk and about takes in memory, for budgets.
   int weight() {
-    return 64 + (body == null ? 0 : body.length) + 40 * recent.size();
+    return 64 + (body == null ? 0 : body.length) + 8 * memory.length;
   }
 }

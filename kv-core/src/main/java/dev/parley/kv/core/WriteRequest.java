@@ -46,7 +46,7 @@ final class WriteRequest {
   void start() {
     localVersion = node.acceptor().localVersion(key);
     Peer target = null;
-    for (String member : node.members().placement(key)) {
+    for (String member : node.layout().placement(key)) {
       if (member.equals(node.self())) {
         break;
       }

@@ -47,7 +47,7 @@ final class History {
                   + " if "
                   + mutation.condition();
       String told =
-          answer instanceof Answer.Found(var version, var body)
+          answer instanceof Answer.Found(var version, var body, _)
               ? "Found["
                   + version
                   + ", "
@@ -132,7 +132,7 @@ final class History {
         String wrong = null;
         if (answer instanceof Answer.Applied(var version, _)) {
           wrong = made(i, version);
-        } else if (answer instanceof Answer.Found(var version, var body)) {
+        } else if (answer instanceof Answer.Found(var version, var body, _)) {
           Integer maker = byValue.get(new String(body, java.nio.charset.StandardCharsets.UTF_8));
           wrong = maker == null ? "a value nobody wrote was read" : made(maker, version);
         }
@@ -182,7 +182,7 @@ final class History {
     private boolean tryNext(Op op, int index, long done, int current, long version) {
       boolean exists = current != ABSENT && !isDelete(current);
       return switch (op.answer) {
-        case Answer.Found(var v, _) ->
+        case Answer.Found(var v, _, _) ->
             exists && maker(v) == current && search(done, current, version);
         case Answer.Absent() -> !exists && search(done, current, version);
         case Answer.Missing() -> !exists && search(done, current, version);

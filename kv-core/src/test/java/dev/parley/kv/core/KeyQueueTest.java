@@ -16,8 +16,14 @@ import org.junit.jupiter.api.Test;
 /// The coordinator `a`, asked by hand, with the words of `b` and `c` put into its ear.
 class KeyQueueTest {
 
-  private static final Key KEY = Key.of("k");
-  private static final Message.Scope SCOPE = new Message.Scope(0, 1);
+  /// A key that `a` is the first to coordinate.
+  private static final Key KEY =
+      IntStream.range(0, 100)
+          .mapToObj(i -> Key.of("k" + i))
+          .filter(key -> Layout.of(List.of("a", "b", "c")).placement(key).getFirst().equals("a"))
+          .findFirst()
+          .orElseThrow();
+  private static final Message.Scope SCOPE = new Message.Scope(1);
   private static final OpId OP = new OpId(1, 1);
 
   private final List<Message> toB = new ArrayList<>();
@@ -27,20 +33,20 @@ class KeyQueueTest {
 
   /// Node `a`, which accepted `value` at the ballot 5.b.1 before, or nothing.
   private NodeCore start(@Nullable Versioned value) {
-    Acceptor acceptor = new Acceptor(0);
-    acceptor.restore(1, new LogRecord.Meta(1, 0, 1, 0, 10));
+    Acceptor acceptor = new Acceptor("a");
+    List<String> ids = List.of("a", "b", "c");
+    long lsn = 0;
+    for (LogRecord record : Formed.log(ids, "a")) {
+      acceptor.restore(++lsn, record);
+    }
     if (value != null) {
-      acceptor.restore(2, new LogRecord.Entry(KEY, new Ballot(5, "b", 1), value));
+      acceptor.restore(++lsn, new LogRecord.Entry(KEY, new Ballot(5, "b", 1), value));
     }
     core =
         new NodeCore(
-            "a",
-            new Members(List.of("a", "b", "c")),
-            acceptor,
-            3,
-            Timing.local(),
-            new SplittableRandom(1));
+            "a", Layout.of(ids), acceptor, lsn + 1, Timing.local(), new SplittableRandom(1));
     carryOut(core.start(0));
+    heard("b", Formed.pong(core));
     return core;
   }
 
@@ -55,7 +61,8 @@ class KeyQueueTest {
             toB.add(message);
           }
         }
-        case Effect.DropBelow _ -> {}
+        case Effect.DropBelow _, Effect.LayoutChanged _ -> {}
+        case Effect.Halt(var reason) -> throw new AssertionError(reason);
       }
     }
   }
@@ -88,7 +95,7 @@ class KeyQueueTest {
         IntStream.range(0, operations)
             .mapToObj(i -> new Versioned.Trace(new OpId(9, i), version, true))
             .toList();
-    return new Versioned(version, body == null ? null : bytes(body), traces, windowStart);
+    return Versioned.of(version, body == null ? null : bytes(body), traces, windowStart);
   }
 
   private static byte[] bytes(String text) {
@@ -99,7 +106,7 @@ class KeyQueueTest {
   /// hold it, and lose its ballot by that.
   private void proposeAndLose(Mutation mutation, Message.Promise promiseOfC) {
     write(mutation);
-    heard("b", new Message.Prepare(SCOPE, 900, KEY, new Ballot(50_000_000, "b", 1)));
+    heard("b", new Message.Prepare(SCOPE, 900, KEY, new Ballot(50_000_000, "b", 1), Ballot.ZERO));
     long call = sent(Message.Prepare.class).getLast().call();
     heard(
         "c",
@@ -128,7 +135,7 @@ class KeyQueueTest {
     Message.Accept burial = sent(Message.Accept.class).getLast();
     assertEquals(second.ballot(), burial.ballot());
     assertEquals(5, burial.value().version());
-    heard("b", new Message.Accepted(burial.call(), burial.ballot()));
+    heard("b", accepted(burial));
     assertEquals(List.of(new Answer.Conflict(5)), answers);
   }
 
@@ -161,7 +168,7 @@ class KeyQueueTest {
   }
 
   private static Message.Accepted accepted(Message.Accept accept) {
-    return new Message.Accepted(accept.call(), accept.ballot());
+    return new Message.Accepted(accept.call(), accept.ballot(), true, false);
   }
 
   @Test

@@ -21,8 +21,8 @@ class NodeCoreTest {
     final NodeCore core =
         new NodeCore(
             "n",
-            new Members(List.of("n")),
-            new Acceptor(0),
+            Layout.of(List.of("n")),
+            new Acceptor("n"),
             1,
             Timing.local(),
             new SplittableRandom(1));
@@ -40,7 +40,8 @@ class NodeCoreTest {
         switch (effects.remove()) {
           case Effect.Append(var lsn, _) -> effects.addAll(core.step(now, new Event.Durable(lsn)));
           case Effect.Respond(_, var answer) -> answers.add(answer);
-          case Effect.Send _, Effect.DropBelow _ -> {}
+          case Effect.Send _, Effect.DropBelow _, Effect.LayoutChanged _ -> {}
+          case Effect.Halt(var reason) -> throw new AssertionError(reason);
         }
       }
     }
@@ -186,15 +187,17 @@ class NodeCoreTest {
 
   @Test
   void saysNotAppliedInTimeWhenTheOthersNeverAnswer() {
+    List<String> ids = List.of("a", "b", "c");
+    Acceptor acceptor = new Acceptor("a");
+    long lsn = 0;
+    for (LogRecord record : Formed.log(ids, "a")) {
+      acceptor.restore(++lsn, record);
+    }
     NodeCore core =
         new NodeCore(
-            "a",
-            new Members(List.of("a", "b", "c")),
-            new Acceptor(0),
-            1,
-            Timing.local(),
-            new SplittableRandom(1));
+            "a", Layout.of(ids), acceptor, lsn + 1, Timing.local(), new SplittableRandom(1));
     core.start(0);
+    core.step(0, new Event.Received("b", 1, Formed.pong(core)));
     Mutation put = new Mutation(new OpId(1, 1), new Precondition.Always(), bytes("x"), -1);
     core.step(0, new Event.Write(5, Key.of("k"), put));
     List<Effect> effects = new ArrayList<>();
@@ -213,13 +216,13 @@ class NodeCoreTest {
 
   @Test
   void keysOfOneConversationAreCoordinatedInTheSameOrder() {
-    Members members = new Members(List.of("kv-1", "kv-2", "kv-3"));
+    Layout layout = Layout.of(List.of("kv-1", "kv-2", "kv-3"));
     int[] first = new int[3];
     for (int i = 0; i < 3000; i++) {
-      List<String> order = members.placement(Key.of("conversations/{c" + i + "}"));
-      assertEquals(order, members.placement(Key.of("conversations/{c" + i + "}/m/0000000001")));
+      List<String> order = layout.placement(Key.of("conversations/{c" + i + "}"));
+      assertEquals(order, layout.placement(Key.of("conversations/{c" + i + "}/m/0000000001")));
       assertEquals(3, order.stream().distinct().count());
-      first[members.ids().indexOf(order.getFirst())]++;
+      first[layout.ids().indexOf(order.getFirst())]++;
     }
     for (int share : first) {
       assertTrue(share > 850 && share < 1150, "uneven: " + share);

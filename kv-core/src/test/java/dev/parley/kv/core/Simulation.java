@@ -179,7 +179,7 @@ final class Simulation {
           });
       return;
     }
-    if (isCut || random.nextDouble() < dropping) {
+    if (isCut || (now < TROUBLE_ENDS && random.nextDouble() < dropping)) {
       return;
     }
     int copies = random.nextDouble() < repeating ? 2 : 1;
@@ -243,12 +243,12 @@ final class Simulation {
       }
       try {
         Rules rules = world.rules().get();
-        Acceptor acceptor = new Acceptor(0, rules);
+        Acceptor acceptor = new Acceptor(id, rules);
         SegmentedLog opened = SegmentedLog.open(disk, "sim", id, SEGMENT, acceptor::restore);
         NodeCore fresh =
             new NodeCore(
                 id,
-                new Members(IDS),
+                Layout.of(IDS),
                 acceptor,
                 opened.nextLsn(),
                 Timing.local(),
@@ -307,6 +307,8 @@ final class Simulation {
           }
           case Effect.Send(var to, var message) -> transmit(this, to, message);
           case Effect.DropBelow(var lsn) -> dropBelow = lsn;
+          case Effect.LayoutChanged _ -> {}
+          case Effect.Halt(var reason) -> broken = id + " halts: " + reason;
           case Effect.Respond(var ticket, var answer) -> {
             Client client = tickets.remove(ticket);
             if (client != null) {
@@ -475,7 +477,7 @@ final class Simulation {
       if (answer instanceof Answer.Page page) {
         TreeMap<Key, Answer> rows = new TreeMap<>();
         page.rows()
-            .forEach(row -> rows.put(row.key(), new Answer.Found(row.version(), row.body())));
+            .forEach(row -> rows.put(row.key(), new Answer.Found(row.version(), row.body(), 0)));
         Key next = page.next();
         for (Key key : keys) {
           if (next == null || key.compareTo(next) <= 0) {
@@ -561,7 +563,7 @@ final class Simulation {
         case Answer.Absent absent -> close(absent);
         case Answer.Unavailable _, Answer.NotApplied _ -> {
           if (attempts > 9) {
-            broken = "after everything healed, a read failed: " + mine;
+            broken = "after everything healed, a read failed: " + answer + " to " + mine;
           }
           retry();
         }

@@ -19,7 +19,7 @@ class SimulatorTest {
   private static final int SEEDS = Integer.getInteger("parley.sim.seeds", 600);
 
   /// Seeds within which a planted bug must be found.
-  private static final int BUDGET = 1000;
+  private static final int BUDGET = 8000;
 
   @Test
   void everyHistoryIsLinearizable() {

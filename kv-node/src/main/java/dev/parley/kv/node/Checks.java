@@ -31,16 +31,22 @@ class Checks implements HealthCheck {
         .status(status.hasQuorum())
         .withData("needed", status.needed())
         .withData("reachable", status.reachable())
+        .withData("waits_for", status.waitsFor() == null ? "" : status.waitsFor())
         .build();
   }
 
   void register(@Observes StartupEvent event) {
     count("rounds", "Ballots decided", NodeStatus::rounds);
+    count("rounds.warm", "Ballots that needed one round trip only", NodeStatus::warm);
+    count("purges", "Tombstones forgotten by all replicas", NodeStatus::purges);
+    count("expirations", "Values deleted because their time was over", NodeStatus::expirations);
     count("conflicts", "Ballots lost to another coordinator or to silence", NodeStatus::conflicts);
     count("hedges", "Writes proposed here because their coordinator was slow", NodeStatus::hedges);
     count("read.replays", "Reads that helped a half-finished write along", NodeStatus::replays);
     count("read.identities", "Reads that needed a ballot of their own", NodeStatus::identities);
     gauge("keys", "Keys with a value on this node", NodeStatus::keys);
+    gauge("tombstones", "Deleted keys that are not purged yet", NodeStatus::tombstones);
+    gauge("epoch", "Epoch of the layout this node goes by", NodeStatus::epoch);
     gauge("live.bytes", "Bytes of values held in memory", NodeStatus::liveBytes);
     gauge("log.bytes", "Bytes of the log on disk", NodeStatus::logBytes);
     gauge(

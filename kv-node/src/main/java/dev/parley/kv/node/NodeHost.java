@@ -5,6 +5,7 @@ import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Effect;
 import dev.parley.kv.core.Event;
 import dev.parley.kv.core.Key;
+import dev.parley.kv.core.Layout;
 import dev.parley.kv.core.LogRecord;
 import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Mutation;
@@ -25,6 +26,7 @@ import io.vertx.core.Vertx;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -148,14 +150,14 @@ public class NodeHost {
     Files.createDirectories(directory);
     FileChannel lock = lock(directory);
     FileSegments files = new FileSegments(directory);
-    Acceptor acceptor = new Acceptor(0);
+    Acceptor acceptor = new Acceptor(settings.self());
     SegmentedLog log =
         SegmentedLog.open(
             files, settings.cluster(), settings.self(), settings.segmentBytes(), acceptor::restore);
     NodeCore core =
         new NodeCore(
             settings.self(),
-            settings.members(),
+            settings.layout(),
             acceptor,
             log.nextLsn(),
             Timing.local(),
@@ -190,21 +192,6 @@ public class NodeHost {
             () -> loop.runOnContext(_ -> step(new Event.Idle())),
             forces);
     logBytes = (long) log.segmentCount() * settings.segmentBytes();
-    for (var peer : settings.urls().entrySet()) {
-      if (!peer.getKey().equals(settings.self())) {
-        links.put(
-            peer.getKey(),
-            new PeerLink(
-                vertx,
-                peer.getKey(),
-                peer.getValue(),
-                settings.cluster(),
-                settings.self(),
-                settings.bearer(),
-                core::boot,
-                messages -> step(new Event.Undelivered(peer.getKey(), messages))));
-      }
-    }
     running = new Running(loop, core, writer, lock);
     writer.start();
     LOG.infof(
@@ -219,11 +206,12 @@ public class NodeHost {
         new LogWriter.Progress(durable, log.segmentCount(), log.secondFirstLsn());
     loop.runOnContext(
         _ -> {
-          progressed(begun);
           carryOut(later);
+          progressed(begun);
           look();
           vertx.setPeriodic(STATUS_MILLIS, _ -> look());
           vertx.setPeriodic(2000, _ -> measureDisk());
+          vertx.setPeriodic(1000, _ -> step(new Event.WallClock(System.currentTimeMillis())));
         });
   }
 
@@ -276,6 +264,8 @@ public class NodeHost {
             link.send(message);
           }
         }
+        case Effect.LayoutChanged(var layout) -> link(layout);
+        case Effect.Halt(var reason) -> halt(reason);
         case Effect.Respond(var ticket, var answer) -> {
           Consumer<Answer> asker = tickets.remove(ticket);
           if (asker != null) {
@@ -284,6 +274,35 @@ public class NodeHost {
         }
       }
     }
+  }
+
+  /// Has a connection to every other member, and to nobody else. The configuration may name another
+  /// address for one than the cluster does: this node then sees it there.
+  private void link(Layout layout) {
+    for (Layout.Member member : layout.members()) {
+      String id = member.id();
+      if (!id.equals(settings.self()) && !links.containsKey(id)) {
+        URI url = settings.urls().getOrDefault(id, URI.create(member.url()));
+        links.put(
+            id,
+            new PeerLink(
+                vertx,
+                id,
+                url,
+                settings.cluster(),
+                settings.self(),
+                settings.bearer(),
+                () -> running().core().boot(),
+                messages -> step(new Event.Undelivered(id, messages))));
+      }
+    }
+    links.keySet().removeIf(id -> layout.member(id) == null);
+  }
+
+  /// The data directory is not the one the cluster relies on. Nothing may be said from it.
+  private static void halt(String reason) {
+    LOG.fatalf("halting: %s", reason);
+    Runtime.getRuntime().halt(4);
   }
 
   /// Keeps one timer set for the core's next deadline.
@@ -318,13 +337,14 @@ public class NodeHost {
     long now = System.nanoTime();
     List<NodeStatus.Member> members = new ArrayList<>();
     int reachable = 0;
-    for (var member : settings.urls().entrySet()) {
-      String id = member.getKey();
+    Layout layout = core.layout();
+    for (Layout.Member member : layout.members()) {
+      String id = member.id();
       boolean up = core.reachable(id, now);
       OptionalLong silence = core.silence(id, now);
       long seen =
           id.equals(settings.self()) ? 0 : silence.isEmpty() ? -1 : silence.getAsLong() / 1_000_000;
-      members.add(new NodeStatus.Member(id, member.getValue().toString(), up, seen));
+      members.add(new NodeStatus.Member(id, member.url(), up, seen));
       reachable += up ? 1 : 0;
     }
     boolean full =
@@ -341,17 +361,23 @@ public class NodeHost {
     status =
         new NodeStatus(
             members,
-            settings.members().size() / 2 + 1,
+            layout.epoch(),
+            core.waitsFor().orElse(null),
+            layout.register().current().size() / 2 + 1,
             reachable,
             core.keys(),
+            core.tombstones(),
             core.liveBytes(),
             logBytes,
             diskFree,
             full,
             counters.rounds(),
+            counters.warm(),
             counters.conflicts(),
             counters.hedges(),
             counters.replays(),
-            counters.identities());
+            counters.identities(),
+            counters.purges(),
+            counters.expirations());
   }
 }

@@ -1,10 +1,11 @@
 package dev.parley.kv.node;
 
-import dev.parley.kv.core.Members;
+import dev.parley.kv.core.Layout;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +20,7 @@ public final class Settings {
   private final String cluster;
   private final Path dataDir;
   private final TreeMap<String, URI> urls;
-  private final Members members;
+  private final Layout layout;
   private final byte[] token;
   private final List<String> protectedKeyspaces;
   private final int segmentBytes;
@@ -31,7 +32,10 @@ public final class Settings {
     this.cluster = config.clusterId();
     this.dataDir = Path.of(dataDir).toAbsolutePath().normalize();
     this.urls = urls;
-    this.members = new Members(List.copyOf(urls.keySet()));
+    List<Layout.Member> members = new ArrayList<>();
+    urls.forEach(
+        (id, url) -> members.add(new Layout.Member(id, url.toString(), 100, null, "default")));
+    this.layout = Layout.initial(members, List.of(new Layout.Group("default", List.of())));
     this.token = token.getBytes(StandardCharsets.UTF_8);
     this.protectedKeyspaces = List.copyOf(config.protectedKeyspaces());
     this.segmentBytes = config.segmentBytes();
@@ -107,8 +111,9 @@ public final class Settings {
     return dataDir;
   }
 
-  public Members members() {
-    return members;
+  /// The layout a new cluster begins with. Once there is one, the log knows it better.
+  public Layout layout() {
+    return layout;
   }
 
   public TreeMap<String, URI> urls() {

@@ -10,7 +10,7 @@ import java.util.List;
 public record Batch(String cluster, String from, long boot, List<Message> messages) {
 
   /// Changes with every change of the encoding. A node refuses any other.
-  public static final int VERSION = 1;
+  public static final int VERSION = 2;
 
   private static final int MAGIC = 0x504b5642;
 

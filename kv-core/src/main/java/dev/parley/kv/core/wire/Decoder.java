@@ -2,17 +2,21 @@ package dev.parley.kv.core.wire;
 
 import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Ballot;
+import dev.parley.kv.core.Incarnation;
 import dev.parley.kv.core.Key;
+import dev.parley.kv.core.Layout;
 import dev.parley.kv.core.LogRecord;
 import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.OpId;
 import dev.parley.kv.core.Precondition;
+import dev.parley.kv.core.Replicas;
 import dev.parley.kv.core.Versioned;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /// Reads what [Encoder] writes. Trusts no length: anything else is a [MalformedBytesException].
@@ -99,47 +103,55 @@ public final class Decoder {
   public LogRecord record() {
     return switch (u8()) {
       case 1 -> new LogRecord.Entry(key(), ballot(), versioned());
-      case 2 -> new LogRecord.Meta(i64(), i32(), i64(), i64(), i64());
+      case 2 -> meta();
       case 3 -> new LogRecord.Mark();
+      case 4 -> new LogRecord.Purged(key(), i64());
+      case 5 -> new LogRecord.Installed(layout(), flag());
       default -> throw malformed("a record type");
     };
   }
 
   public Message message() {
     return switch (u8()) {
-      case 1 -> new Message.Prepare(scope(), i64(), key(), ballot());
+      case 1 -> new Message.Prepare(scope(), i64(), key(), ballot(), ballot());
       case 2 -> new Message.Promise(i64(), ballot(), optionalVersioned(), i64(), flag());
       case 3 -> new Message.Nack(i64(), ballot());
-      case 4 -> new Message.Accept(scope(), i64(), key(), ballot(), versioned());
-      case 5 -> new Message.Accepted(i64(), ballot());
+      case 4 -> new Message.Accept(scope(), i64(), key(), ballot(), versioned(), ballot());
+      case 5 -> new Message.Accepted(i64(), ballot(), flag(), flag());
       case 6 -> new Message.Read(scope(), i64(), key(), flag());
       case 7 -> new Message.ReadReply(i64(), ballot(), i64(), optionalVersioned(), i64());
-      case 8 -> new Message.Scan(scope(), i64(), blob(), optionalKey(), i32(), flag());
+      case 8 -> new Message.Scan(scope(), i64(), i32(), blob(), optionalKey(), i32(), bodies());
       case 9 -> {
         long call = i64();
         int count = count();
         List<Message.ScanRow> rows = new ArrayList<>(count);
         for (int i = 0; i < count; i++) {
-          rows.add(new Message.ScanRow(key(), ballot(), i64(), flag(), optionalBlob()));
+          rows.add(new Message.ScanRow(key(), ballot(), i64(), flag(), optionalBlob(), i64()));
         }
-        yield new Message.ScanReply(call, rows, flag());
+        yield new Message.ScanReply(call, rows, flag(), i64());
       }
       case 10 -> new Message.Forward(scope(), i64(), key(), mutation(), i64());
       case 11 -> new Message.ForwardReply(i64(), answer());
       case 12 -> new Message.Stale(i64(), i64());
-      case 13 -> new Message.Ping(scope(), i64());
+      case 13 -> new Message.Ping(scope(), i64(), op(), i64(), i64());
       case 14 -> new Message.Pong(i64());
+      case 15 -> new Message.Purge(scope(), i64(), key(), ballot());
+      case 16 -> new Message.Purged(i64());
+      case 17 -> new Message.Refused(i64(), i64(), text());
+      case 18 -> new Message.AskLayout(scope(), i64());
+      case 19 -> new Message.Install(scope(), i64(), layout());
+      case 20 -> new Message.Installed(i64(), i64());
       default -> throw malformed("a message type");
     };
   }
 
   private Message.Scope scope() {
-    return new Message.Scope(i32(), i64());
+    return new Message.Scope(i64());
   }
 
   private Key key() {
     try {
-      return Key.ofUtf8(blob());
+      return Key.ofAnyUtf8(blob());
     } catch (IllegalArgumentException e) {
       throw malformed("a key");
     }
@@ -148,7 +160,7 @@ public final class Decoder {
   private @Nullable Key optionalKey() {
     byte[] utf8 = optionalBlob();
     try {
-      return utf8 == null ? null : Key.ofUtf8(utf8);
+      return utf8 == null ? null : Key.ofAnyUtf8(utf8);
     } catch (IllegalArgumentException e) {
       throw malformed("a key");
     }
@@ -170,18 +182,89 @@ public final class Decoder {
     long version = i64();
     byte[] body = optionalBlob();
     long windowStart = i64();
+    long expiresAtMillis = i64();
     int count = count();
-    List<Versioned.Trace> recent = new ArrayList<>(count);
-    for (int i = 0; i < count; i++) {
-      recent.add(new Versioned.Trace(op(), i64(), flag()));
+    if (count > (end - at) / 8) {
+      throw malformed("enough bytes");
     }
-    return new Versioned(version, body, List.copyOf(recent), windowStart);
+    if (count % 3 != 0) {
+      throw malformed("operations of three numbers");
+    }
+    long[] memory = new long[count];
+    for (int i = 0; i < count; i++) {
+      memory[i] = i64();
+    }
+    return new Versioned(version, body, memory, windowStart, expiresAtMillis);
+  }
+
+  private LogRecord.Meta meta() {
+    long boot = i64();
+    OpId disk = op();
+    long ceiling = i64();
+    TreeMap<Integer, Long> floors = new TreeMap<>();
+    for (int left = count(); left > 0; left--) {
+      floors.put(i32(), i64());
+    }
+    TreeMap<String, Incarnation> starts = new TreeMap<>();
+    for (int left = count(); left > 0; left--) {
+      starts.put(text(), new Incarnation(i64(), i64()));
+    }
+    return new LogRecord.Meta(boot, disk, ceiling, floors, starts);
+  }
+
+  private Message.Bodies bodies() {
+    int ordinal = u8();
+    if (ordinal >= Message.Bodies.values().length) {
+      throw malformed("which bodies");
+    }
+    return Message.Bodies.values()[ordinal];
+  }
+
+  public Layout layout() {
+    long epoch = i64();
+    List<Layout.Member> members = new ArrayList<>();
+    for (int left = count(); left > 0; left--) {
+      String id = text();
+      String url = text();
+      int weight = i32();
+      String group = text();
+      members.add(new Layout.Member(id, url, weight, flag() ? op() : null, group));
+    }
+    List<Layout.Group> groups = new ArrayList<>();
+    for (int left = count(); left > 0; left--) {
+      groups.add(new Layout.Group(text(), texts()));
+    }
+    Replicas register = replicas();
+    List<Replicas> partitions = new ArrayList<>();
+    for (int left = groups.size() * Layout.PARTITIONS; left > 0; left--) {
+      partitions.add(replicas());
+    }
+    try {
+      return Layout.stored(epoch, members, groups, register, partitions);
+    } catch (IllegalArgumentException e) {
+      throw malformed("a layout");
+    }
+  }
+
+  private Replicas replicas() {
+    List<String> current = texts();
+    List<String> next = texts();
+    return next.isEmpty() ? Replicas.stable(current) : Replicas.joint(current, next);
+  }
+
+  private List<String> texts() {
+    List<String> texts = new ArrayList<>();
+    for (int left = count(); left > 0; left--) {
+      texts.add(text());
+    }
+    return texts;
   }
 
   private Mutation mutation() {
     OpId op = op();
     byte[] body = optionalBlob();
     long base = i64();
+    long expiresAtMillis = i64();
     Precondition condition =
         switch (u8()) {
           case 0 -> new Precondition.Always();
@@ -190,7 +273,7 @@ public final class Decoder {
           case 3 -> new Precondition.At(i64());
           default -> throw malformed("a precondition");
         };
-    return new Mutation(op, condition, body, base);
+    return new Mutation(op, condition, body, base, expiresAtMillis);
   }
 
   private Answer.OfWrite answer() {

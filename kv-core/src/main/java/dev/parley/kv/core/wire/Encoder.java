@@ -3,14 +3,17 @@ package dev.parley.kv.core.wire;
 import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Ballot;
 import dev.parley.kv.core.Key;
+import dev.parley.kv.core.Layout;
 import dev.parley.kv.core.LogRecord;
 import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.OpId;
 import dev.parley.kv.core.Precondition;
+import dev.parley.kv.core.Replicas;
 import dev.parley.kv.core.Versioned;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Writes protocol types as bytes, big-endian, every variable part after its length. [Decoder]
@@ -80,53 +83,111 @@ public final class Encoder {
     return switch (record) {
       case LogRecord.Entry(var key, var ballot, var value) ->
           u8(1).key(key).ballot(ballot).versioned(value);
-      case LogRecord.Meta(var boot, var partition, var minEpoch, var floor, var ceiling) ->
-          u8(2).i64(boot).i32(partition).i64(minEpoch).i64(floor).i64(ceiling);
+      case LogRecord.Meta(var boot, var disk, var ceiling, var floors, var starts) -> {
+        u8(2).i64(boot).op(disk).i64(ceiling).i32(floors.size());
+        floors.forEach((partition, floor) -> i32(partition).i64(floor));
+        i32(starts.size());
+        starts.forEach((id, start) -> text(id).i64(start.boot()).i64(start.nonce()));
+        yield this;
+      }
       case LogRecord.Mark() -> u8(3);
+      case LogRecord.Purged(var key, var floor) -> u8(4).key(key).i64(floor);
+      case LogRecord.Installed(var layout, var formed) -> u8(5).layout(layout).flag(formed);
     };
   }
 
   public Encoder message(Message message) {
     return switch (message) {
-      case Message.Prepare(var scope, var call, var key, var ballot) ->
-          u8(1).scope(scope).i64(call).key(key).ballot(ballot);
+      case Message.Prepare(var scope, var call, var key, var ballot, var known) ->
+          u8(1).scope(scope).i64(call).key(key).ballot(ballot).ballot(known);
       case Message.Promise(var call, var accepted, var value, var floor, var full) ->
           u8(2).i64(call).ballot(accepted).optionalVersioned(value).i64(floor).flag(full);
       case Message.Nack(var call, var promised) -> u8(3).i64(call).ballot(promised);
-      case Message.Accept(var scope, var call, var key, var ballot, var value) ->
-          u8(4).scope(scope).i64(call).key(key).ballot(ballot).versioned(value);
-      case Message.Accepted(var call, var ballot) -> u8(5).i64(call).ballot(ballot);
+      case Message.Accept(var scope, var call, var key, var ballot, var value, var next) ->
+          u8(4).scope(scope).i64(call).key(key).ballot(ballot).versioned(value).ballot(next);
+      case Message.Accepted(var call, var ballot, var next, var full) ->
+          u8(5).i64(call).ballot(ballot).flag(next).flag(full);
       case Message.Read(var scope, var call, var key, var body) ->
           u8(6).scope(scope).i64(call).key(key).flag(body);
       case Message.ReadReply(var call, var accepted, var version, var value, var floor) ->
           u8(7).i64(call).ballot(accepted).i64(version).optionalVersioned(value).i64(floor);
-      case Message.Scan(var scope, var call, var prefix, var after, var limit, var bodies) ->
+      case Message.Scan(
+              var scope,
+              var call,
+              var partition,
+              var prefix,
+              var after,
+              var limit,
+              var bodies) ->
           u8(8)
               .scope(scope)
               .i64(call)
+              .i32(partition)
               .blob(prefix)
               .optionalBlob(after == null ? null : after.utf8())
               .i32(limit)
-              .flag(bodies);
-      case Message.ScanReply(var call, var rows, var more) -> {
+              .u8(bodies.ordinal());
+      case Message.ScanReply(var call, var rows, var more, var floor) -> {
         u8(9).i64(call).i32(rows.size());
         for (Message.ScanRow row : rows) {
           key(row.key()).ballot(row.accepted()).i64(row.version()).flag(row.exists());
-          optionalBlob(row.body());
+          optionalBlob(row.body()).i64(row.expiresAtMillis());
         }
-        yield flag(more);
+        yield flag(more).i64(floor);
       }
       case Message.Forward(var scope, var call, var key, var mutation, var targetBoot) ->
           u8(10).scope(scope).i64(call).key(key).mutation(mutation).i64(targetBoot);
       case Message.ForwardReply(var call, var answer) -> u8(11).i64(call).answer(answer);
-      case Message.Stale(var call, var minEpoch) -> u8(12).i64(call).i64(minEpoch);
-      case Message.Ping(var scope, var call) -> u8(13).scope(scope).i64(call);
+      case Message.Stale(var call, var epoch) -> u8(12).i64(call).i64(epoch);
+      case Message.Ping(var scope, var call, var disk, var nonce, var digest) ->
+          u8(13).scope(scope).i64(call).op(disk).i64(nonce).i64(digest);
       case Message.Pong(var call) -> u8(14).i64(call);
+      case Message.Purge(var scope, var call, var key, var ballot) ->
+          u8(15).scope(scope).i64(call).key(key).ballot(ballot);
+      case Message.Purged(var call) -> u8(16).i64(call);
+      case Message.Refused(var call, var boot, var reason) ->
+          u8(17).i64(call).i64(boot).text(reason);
+      case Message.AskLayout(var scope, var call) -> u8(18).scope(scope).i64(call);
+      case Message.Install(var scope, var call, var layout) ->
+          u8(19).scope(scope).i64(call).layout(layout);
+      case Message.Installed(var call, var epoch) -> u8(20).i64(call).i64(epoch);
     };
   }
 
+  public Encoder layout(Layout layout) {
+    i64(layout.epoch()).i32(layout.members().size());
+    for (Layout.Member member : layout.members()) {
+      text(member.id()).text(member.url()).i32(member.weight()).text(member.group());
+      OpId disk = member.disk();
+      if (disk == null) {
+        u8(0);
+      } else {
+        u8(1).op(disk);
+      }
+    }
+    i32(layout.groups().size());
+    for (Layout.Group group : layout.groups()) {
+      text(group.name()).texts(group.keyspaces());
+    }
+    replicas(layout.register());
+    for (Replicas each : layout.partitions()) {
+      replicas(each);
+    }
+    return this;
+  }
+
+  private Encoder replicas(Replicas replicas) {
+    return texts(replicas.current()).texts(replicas.next());
+  }
+
+  private Encoder texts(List<String> texts) {
+    i32(texts.size());
+    texts.forEach(this::text);
+    return this;
+  }
+
   private Encoder scope(Message.Scope scope) {
-    return i32(scope.partition()).i64(scope.epoch());
+    return i64(scope.epoch());
   }
 
   private Encoder key(Key key) {
@@ -147,15 +208,16 @@ public final class Encoder {
 
   private Encoder versioned(Versioned value) {
     i64(value.version()).optionalBlob(value.body()).i64(value.windowStart());
-    i32(value.recent().size());
-    for (Versioned.Trace trace : value.recent()) {
-      op(trace.op()).i64(trace.version()).flag(trace.existed());
+    i64(value.expiresAtMillis()).i32(value.memory().length);
+    for (long number : value.memory()) {
+      i64(number);
     }
     return this;
   }
 
   private Encoder mutation(Mutation mutation) {
     op(mutation.op()).optionalBlob(mutation.body()).i64(mutation.base());
+    i64(mutation.expiresAtMillis());
     return switch (mutation.condition()) {
       case Precondition.Always() -> u8(0);
       case Precondition.Absent() -> u8(1);

@@ -38,7 +38,7 @@ class SegmentedLogTest {
 
   private static LogRecord entry(String key, int bytes) {
     return new LogRecord.Entry(
-        Key.of(key), new Ballot(1, "node", 1), new Versioned(1, new byte[bytes], List.of(), 0));
+        Key.of(key), new Ballot(1, "node", 1), Versioned.of(1, new byte[bytes], List.of(), 0));
   }
 
   private static void append(SegmentedLog log, String... keys) throws IOException {

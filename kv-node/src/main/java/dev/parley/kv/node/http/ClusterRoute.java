@@ -54,7 +54,9 @@ class ClusterRoute {
                 new JsonObject()
                     .put("needed", status.needed())
                     .put("reachable", status.reachable()))
+            .put("epoch", status.epoch())
             .put("keys", status.keys())
+            .put("tombstones", status.tombstones())
             .put("at_risk", new JsonArray(atRisk(status)))
             .put("disk_free_bytes", status.diskFreeBytes())
             .put("log_bytes", status.logBytes());
@@ -67,6 +69,9 @@ class ClusterRoute {
 
   static List<String> atRisk(NodeStatus status) {
     List<String> sentences = new ArrayList<>();
+    if (status.waitsFor() != null) {
+      sentences.add("This node does not take part: " + status.waitsFor() + ".");
+    }
     List<String> gone =
         status.members().stream()
             .filter(member -> !member.reachable())

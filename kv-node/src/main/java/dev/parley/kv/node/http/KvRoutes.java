@@ -101,7 +101,7 @@ class KvRoutes {
             context,
             answer -> {
               switch (answer) {
-                case Answer.Found(var version, var body) ->
+                case Answer.Found(var version, var body, _) ->
                     context
                         .response()
                         .putHeader("ETag", tag(version))

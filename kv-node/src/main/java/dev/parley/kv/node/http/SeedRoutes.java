@@ -99,7 +99,7 @@ class SeedRoutes {
             context,
             answer -> {
               switch (answer) {
-                case Answer.Found(_, var body) ->
+                case Answer.Found(_, var body, _) ->
                     json(
                         context, 200, "{" + Json.encode(key.toString()) + ":" + asJson(body) + "}");
                 case Answer.Absent() -> json(context, 404, "{\"detail\":\"Not Found\"}");

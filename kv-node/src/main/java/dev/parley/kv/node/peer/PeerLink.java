@@ -180,7 +180,7 @@ public final class PeerLink {
         };
     int weight = 128;
     if (value != null) {
-      weight += 40 * value.recent().size() + (value.body() == null ? 0 : value.body().length);
+      weight += 8 * value.memory().length + (value.body() == null ? 0 : value.body().length);
     }
     if (message instanceof Message.Forward forward && forward.mutation().body() != null) {
       weight += forward.mutation().body().length;

@@ -53,9 +53,7 @@ class PeerRoute {
       Problem.BAD_REQUEST.answer(context, e.getMessage());
       return;
     }
-    if (!batch.cluster().equals(settings.cluster())
-        || !settings.members().ids().contains(batch.from())
-        || batch.from().equals(settings.self())) {
+    if (!batch.cluster().equals(settings.cluster()) || batch.from().equals(settings.self())) {
       LOG.warnf("refused node %s of cluster %s", batch.from(), batch.cluster());
       Problem.WRONG_CLUSTER.answer(context, "not a peer of this cluster");
       return;

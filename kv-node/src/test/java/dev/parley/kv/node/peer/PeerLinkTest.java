@@ -21,7 +21,7 @@ class PeerLinkTest {
 
   private static Message.Accept accept(int number) {
     return new Message.Accept(
-        new Message.Scope(0, 1),
+        new Message.Scope(1),
         number,
         Key.of("k" + number),
         new Ballot(1, "a", 1),
