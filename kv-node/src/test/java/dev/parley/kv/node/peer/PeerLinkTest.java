@@ -25,7 +25,8 @@ class PeerLinkTest {
         number,
         Key.of("k" + number),
         new Ballot(1, "a", 1),
-        new Versioned(1, new byte[VALUE], List.of(), 0));
+        Versioned.of(1, new byte[VALUE], List.of(), 0),
+        Ballot.ZERO);
   }
 
   @Test
