@@ -181,6 +181,17 @@ class BadInputTest {
   }
 
   @Test
+  void timesToLiveThatAreNone() throws IOException {
+    for (String bad : new String[] {"", "0", "-1", "1.5", "x", "10000000000"}) {
+      refused(
+          "PUT",
+          "/v1/kv/ttl?ttl_seconds=" + bad,
+          "bad-request: ttl_seconds must be a whole number from 1 to 9999999999");
+    }
+    refused("PUT", "/v1/kv/ttl?ttl=1", "bad-request: the query parameters are ttl_seconds");
+  }
+
+  @Test
   void unknownAndRepeatedQueryParameters() throws IOException {
     refused("GET", "/v1/kv?prefx=a", "bad-request: the query parameters are after, limit, prefix");
     refused(

@@ -1,6 +1,7 @@
 package dev.parley.kv.node.http;
 
 import dev.parley.kv.core.Key;
+import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.OpId;
 import dev.parley.kv.core.Precondition;
 import dev.parley.kv.node.Keys;
@@ -9,6 +10,7 @@ import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.RoutingContext;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -16,6 +18,7 @@ import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -111,6 +114,14 @@ final class Requests {
     return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
   }
 
+  /// @throws CharacterCodingException if the text has half a surrogate pair
+  static byte[] utf8(String text) throws CharacterCodingException {
+    ByteBuffer encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
+    byte[] bytes = new byte[encoded.remaining()];
+    encoded.get(bytes);
+    return bytes;
+  }
+
   private static byte[] decode(String raw, Problem problem) {
     ByteArrayOutputStream out = new ByteArrayOutputStream(raw.length());
     for (int i = 0; i < raw.length(); i++) {
@@ -185,6 +196,36 @@ final class Requests {
     }
     ByteBuffer buffer = ByteBuffer.wrap(digest);
     return new OpId(buffer.getLong(), buffer.getLong());
+  }
+
+  /// A retry may come to a node that never saw the operation. The version its condition names was
+  /// read before it was first sent, which makes it the base, unless this is said to be the first
+  /// attempt.
+  static long base(Precondition condition, boolean firstAttempt) {
+    return !firstAttempt && condition instanceof Precondition.At(var version) && version > 0
+        ? version
+        : Mutation.NO_BASE;
+  }
+
+  /// When a value expires that is to live for so many seconds: Unix time in milliseconds, or 0 for
+  /// never. The clock is this node's; it decides when the value is deleted, and nothing else.
+  static long expiry(@Nullable String ttlSeconds) {
+    if (ttlSeconds == null) {
+      return 0;
+    }
+    if (!ttlSeconds.matches("[1-9][0-9]{0,9}")) {
+      throw new BadRequestException(
+          Problem.BAD_REQUEST, "ttl_seconds must be a whole number from 1 to 9999999999");
+    }
+    return System.currentTimeMillis() + Long.parseLong(ttlSeconds) * 1000;
+  }
+
+  /// Refuses a body that is not said to be JSON.
+  static void requireJson(HttpServerRequest request) {
+    String type = request.getHeader("Content-Type");
+    if (type == null || !type.strip().toLowerCase(Locale.ROOT).startsWith("application/json")) {
+      throw new BadRequestException(Problem.WRONG_TYPE, "the body must be application/json");
+    }
   }
 
   /// Refuses a key of a protected keyspace without the service token.

@@ -41,8 +41,12 @@ class SeedRoutes {
 
   void routes(@Observes Router router) {
     router.post("/").order(-5).handler(KvRoutes.guarded(this::post));
-    router.getWithRegex("/[^/]+").order(-5).handler(KvRoutes.guarded(this::get));
-    router.deleteWithRegex("/[^/]+").order(-5).handler(KvRoutes.guarded(this::delete));
+    router.getWithRegex("/[^/]+").setName("/{key}").order(-5).handler(KvRoutes.guarded(this::get));
+    router
+        .deleteWithRegex("/[^/]+")
+        .setName("/{key}")
+        .order(-5)
+        .handler(KvRoutes.guarded(this::delete));
   }
 
   private Key key(RoutingContext context) {
@@ -64,12 +68,7 @@ class SeedRoutes {
 
   private void post(RoutingContext context) {
     Requests.parameters(context.request(), Set.of());
-    String type = context.request().getHeader("Content-Type");
-    if (type == null
-        || !type.strip().toLowerCase(java.util.Locale.ROOT).startsWith("application/json")) {
-      throw new Requests.BadRequestException(
-          Problem.WRONG_TYPE, "the body must be application/json");
-    }
+    Requests.requireJson(context.request());
     Bodies.read(
         context,
         Bodies.From.CLIENT,
