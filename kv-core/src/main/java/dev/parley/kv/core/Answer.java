@@ -40,7 +40,10 @@ public sealed interface Answer {
 
   /// The operation is older than the key's memory of operations, so that nobody can tell whether
   /// it was applied, and asking again cannot help.
-  record Forgotten() implements OfWrite {}
+  ///
+  /// @param version what stands now: the base with which an operation could be tried that was
+  ///     certainly not sent before
+  record Forgotten(long version) implements OfWrite {}
 
   /// @param expiresAtMillis Unix time after which it is deleted, 0 for never
   @SuppressWarnings("ArrayRecordComponent") // Handed out, never compared.

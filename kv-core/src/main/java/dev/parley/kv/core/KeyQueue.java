@@ -89,8 +89,7 @@ final class KeyQueue {
   ///
   /// @param ballot the one under which `value` was accepted
   /// @param chosen whether `value` is known to be chosen
-  private record Basis(
-      @Nullable Versioned value, Ballot ballot, long floor, boolean room, boolean chosen) {}
+  private record Basis(@Nullable Versioned value, Ballot ballot, long floor, boolean chosen) {}
 
   /// The right to use `next` without asking for it again, once.
   private record Warm(Ballot next, long epoch, Basis basis) {}
@@ -102,7 +101,6 @@ final class KeyQueue {
   private final TreeMap<String, Message.Promise> promises = new TreeMap<>();
   private final TreeSet<String> accepted = new TreeSet<>();
   private final TreeSet<String> promisedNext = new TreeSet<>();
-  private final TreeSet<String> withoutRoom = new TreeSet<>();
   private final TreeSet<String> lost = new TreeSet<>();
   private List<Decided> decided = List.of();
   private Phase phase = Phase.IDLE;
@@ -223,7 +221,6 @@ final class KeyQueue {
     lost.clear();
     accepted.clear();
     promisedNext.clear();
-    withoutRoom.clear();
     call = node.newCall(this::onReply, this::onLost);
     // Large values on a busy network may need longer than a phase: each silence doubles it.
     Versioned heavy = proposal == null ? knownValue : proposal;
@@ -254,6 +251,7 @@ final class KeyQueue {
     switch (reply) {
       case Message.Promise promise when phase == Phase.PREPARING -> {
         promises.put(from, promise);
+        node.heardFull(from, promise.full());
         if (node.rules().quorum(replicas, promises.keySet())) {
           promised();
         }
@@ -263,9 +261,7 @@ final class KeyQueue {
         if (ack.next()) {
           promisedNext.add(from);
         }
-        if (ack.full()) {
-          withoutRoom.add(from);
-        }
+        node.heardFull(from, ack.full());
         if (purging
             ? node.rules().purgeable(replicas, accepted)
             : node.rules().quorum(replicas, accepted)) {
@@ -312,16 +308,11 @@ final class KeyQueue {
     }
     Message.Promise highest = null;
     long highestFloor = 0;
-    TreeSet<String> room = new TreeSet<>();
-    for (var each : promises.entrySet()) {
-      Message.Promise promise = each.getValue();
+    for (Message.Promise promise : promises.values()) {
       if (highest == null || promise.accepted().compareTo(highest.accepted()) > 0) {
         highest = promise;
       }
       highestFloor = Math.max(highestFloor, promise.floor());
-      if (!promise.full()) {
-        room.add(each.getKey());
-      }
     }
     Ballot under = highest == null ? Ballot.ZERO : highest.accepted();
     Versioned value = highest == null ? null : highest.value();
@@ -331,11 +322,7 @@ final class KeyQueue {
     List<Ballot> seen = promises.values().stream().map(Message.Promise::accepted).toList();
     apply(
         new Basis(
-            value,
-            under,
-            highestFloor,
-            node.rules().quorum(replicas, room),
-            under.equals(Ballot.ZERO) || node.rules().known(seen)),
+            value, under, highestFloor, under.equals(Ballot.ZERO) || node.rules().known(seen)),
         false);
   }
 
@@ -366,6 +353,7 @@ final class KeyQueue {
 
     Versioned value = before;
     List<Decided> answers = new ArrayList<>();
+    boolean room = node.room(replicas);
     boolean unburied = false;
     for (Attempt attempt : batch) {
       Mutation mutation = attempt.mutation;
@@ -377,7 +365,7 @@ final class KeyQueue {
         attempt.base = Math.max(floor, value == null ? 0 : value.version());
       }
       Answer.OfWrite refused = refusal(value, mutation, attempt.base, floor);
-      if (refused == null && !basis.room() && mutation.body() != null && !attempt.proposed) {
+      if (refused == null && !room && mutation.body() != null && !attempt.proposed) {
         refused = new Answer.NoRoom();
       }
       if (refused != null) {
@@ -417,9 +405,7 @@ final class KeyQueue {
   /// creates a version above its base, whatever the ballot; so a made-up one need not, and must
   /// not, drive the ballots up.
   private static boolean baseIsCondition(Attempt attempt) {
-    return attempt.mutation != null
-        && attempt.mutation.condition() instanceof Precondition.At(var version)
-        && version == attempt.base;
+    return attempt.mutation != null && attempt.mutation.baseIsCondition(attempt.base);
   }
 
   /// What a refusal means for an operation that was in an Accept before. One acceptor may still
@@ -446,7 +432,7 @@ final class KeyQueue {
       return new Answer.Applied(done.version(), done.existed());
     }
     if (!node.rules().memoryReaches(base, current == null ? floor : current.windowStart())) {
-      return new Answer.Forgotten();
+      return new Answer.Forgotten(Math.max(floor, current == null ? 0 : current.version()));
     }
     if (!mutation.condition().holds(current)) {
       return new Answer.Conflict(current != null && current.exists() ? current.version() : 0);
@@ -467,15 +453,7 @@ final class KeyQueue {
       return;
     }
     boolean goesOn = epoch == node.epoch() && node.rules().mayGoOn(replicas, promisedNext);
-    TreeSet<String> room = new TreeSet<>(accepted);
-    room.removeAll(withoutRoom);
-    settle(
-        goesOn
-            ? new Warm(
-                next,
-                epoch,
-                new Basis(proposal, ballot, floor, node.rules().quorum(replicas, room), true))
-            : null);
+    settle(goesOn ? new Warm(next, epoch, new Basis(proposal, ballot, floor, true)) : null);
   }
 
   private void settle(@Nullable Warm right) {

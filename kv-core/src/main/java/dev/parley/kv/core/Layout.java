@@ -207,6 +207,23 @@ public final class Layout {
     return distinct;
   }
 
+  /// The sets of replicas that may hold keys with this prefix.
+  List<Replicas> reach(byte[] prefix) {
+    int slash = 0;
+    while (slash < prefix.length && prefix[slash] != '/') {
+      slash++;
+    }
+    if (slash == prefix.length) {
+      return distinct;
+    }
+    String keyspace = new String(prefix, 0, slash, StandardCharsets.UTF_8);
+    int first = groupOfKeyspace.getOrDefault(keyspace, 0) * PARTITIONS;
+    int only = Key.partitionOfPrefix(prefix);
+    return only >= 0
+        ? List.of(partitions.get(first + only))
+        : partitions.subList(first, first + PARTITIONS).stream().distinct().toList();
+  }
+
   public @Nullable Member member(String id) {
     for (Member member : members) {
       if (member.id().equals(id)) {

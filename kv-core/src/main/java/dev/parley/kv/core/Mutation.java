@@ -21,6 +21,11 @@ public record Mutation(
     this(op, condition, body, base, 0);
   }
 
+  /// Whether the operation is of use only at the very version `base`.
+  boolean baseIsCondition(long base) {
+    return condition instanceof Precondition.At(var version) && version == base;
+  }
+
   Mutation withBase(long newBase) {
     return new Mutation(op, condition, body, newBase, expiresAtMillis);
   }

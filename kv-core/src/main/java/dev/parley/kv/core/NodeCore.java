@@ -4,7 +4,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -29,11 +28,16 @@ public final class NodeCore {
   /// Operations waiting for one key.
   private static final int MAX_PER_KEY = 1024;
 
-  /// Forwards remembered, so that a repeated one is not carried out twice.
-  private static final int MAX_FORWARDS = 16384;
-
   /// Keys looked at in one go when the oldest log segment is emptied.
   private static final int REWRITE_SLICE = 64;
+
+  /// Bytes of values that are written again before the disk has caught up with them. Enough that a
+  /// force is worth its time, little enough that clients' writes do not wait behind them.
+  private static final int MAX_REWRITES_UNFORCED = 1 << 20;
+
+  /// How far the base of a client may lie above all that this node has seen. More than a node can
+  /// miss, and far too little to use the versions up.
+  private static final long MAX_LEAD = 1L << 32;
 
   /// Keys whose next ballot is kept ready, and most bytes of their values.
   private static final int MAX_WARM = 16384;
@@ -105,7 +109,6 @@ public final class NodeCore {
           Comparator.<Alarm>comparingLong(alarm -> alarm.due)
               .thenComparingLong(alarm -> alarm.order));
   private final ArrayDeque<Local> locals = new ArrayDeque<>();
-  private final LinkedHashSet<String> forwardsSeen = new LinkedHashSet<>();
   private List<Effect> effects = new ArrayList<>();
   private long now;
   private long alarmOrder;
@@ -126,6 +129,9 @@ public final class NodeCore {
   private boolean cleaning;
   private long cleaningBelow;
   private @Nullable Key cleaned;
+  private long appendedBytes;
+  private long rewrittenBytes;
+  private long rewrittenLsn;
   private long dropWhenDurable;
 
   public NodeCore(
@@ -328,6 +334,24 @@ public final class NodeCore {
     return rules.quorum(replicas, left);
   }
 
+  /// A replica said whether it has room for new values.
+  void heardFull(String id, boolean full) {
+    if (!id.equals(self)) {
+      peer(id).full(full);
+    }
+  }
+
+  /// Whether a quorum has room for new values, as far as this node knows.
+  boolean room(Replicas replicas) {
+    List<String> roomy = new ArrayList<>();
+    for (String id : replicas.all()) {
+      if (id.equals(self) ? !acceptor.full() : !peer(id).full()) {
+        roomy.add(id);
+      }
+    }
+    return rules.quorum(replicas, roomy);
+  }
+
   Message.Scope scope() {
     return new Message.Scope(epoch());
   }
@@ -450,6 +474,10 @@ public final class NodeCore {
       effect(new Effect.Respond(ticket, new Answer.NotApplied(refusal)));
       return;
     }
+    if (mutation.base() > counter + MAX_LEAD && !mutation.baseIsCondition(mutation.base())) {
+      respond(ticket, new Answer.NotApplied("the base was not made by this cluster"));
+      return;
+    }
     new WriteRequest(this, key, mutation, deadline(), answer -> respond(ticket, answer)).start();
   }
 
@@ -473,6 +501,9 @@ public final class NodeCore {
       case Message.Request request -> {
         long epoch = request.scope().epoch();
         if (!rules.sameEpoch(epoch, epoch())) {
+          if (request instanceof Message.Forward forward) {
+            peer(from).firstForward(forward.call()); // A copy that comes later is refused, too.
+          }
           reply(from, new Message.Stale(request.call(), epoch()), acceptor.fenceLsn());
           if (epoch > epoch()) {
             askLayout(from);
@@ -522,8 +553,8 @@ public final class NodeCore {
 
   // Who is who.
 
-  /// A peer says how it started. If it may be who it says it is, it is told so. A new cluster begins
-  /// once all its members have told each other of the same disks.
+  /// A peer says how it started. If it may be who it says it is, it is told so. A new cluster
+  /// starts once all its members have told each other of the same disks.
   private void pinged(String from, long boot, Message.Ping ping) {
     Layout layout = layout();
     Layout.Member member = layout.member(from);
@@ -684,11 +715,8 @@ public final class NodeCore {
   }
 
   private void coordinate(String from, Message.Forward forward) {
-    if (!forwardsSeen.add(from + "/" + forward.call())) {
+    if (!peer(from).firstForward(forward.call())) {
       return;
-    }
-    if (forwardsSeen.size() > MAX_FORWARDS) {
-      forwardsSeen.removeFirst();
     }
     KeyQueue queue = queues.get(forward.key());
     if (forward.targetBoot() != acceptor.boot() || queue != null && queue.size() >= MAX_PER_KEY) {
@@ -750,6 +778,7 @@ public final class NodeCore {
 
   private long append(LogRecord record) {
     long lsn = nextLsn++;
+    appendedBytes += record instanceof LogRecord.Entry entry ? entry.value().weight() : 0;
     effect(new Effect.Append(lsn, record));
     return lsn;
   }
@@ -770,7 +799,17 @@ public final class NodeCore {
       cleaningBelow = shape.secondFirstLsn();
       cleaned = null;
     }
+    if (durableLsn >= rewrittenLsn) {
+      rewrittenBytes = 0;
+    } else if (rewrittenBytes > MAX_REWRITES_UNFORCED) {
+      return;
+    }
+    long before = appendedBytes;
     cleaned = acceptor.rewriteOld(cleaned, cleaningBelow, REWRITE_SLICE);
+    if (appendedBytes > before) {
+      rewrittenBytes += appendedBytes - before;
+      rewrittenLsn = nextLsn - 1;
+    }
     if (cleaned == null) {
       dropWhenDurable = Math.max(1, nextLsn - 1);
       if (durableLsn >= dropWhenDurable) {

@@ -1,12 +1,20 @@
 package dev.parley.kv.core;
 
+import java.util.LinkedHashSet;
+
 /// What this node knows of another: whether it was heard of lately, and how fast it answers.
 final class Peer {
 
+  /// Forwards remembered, so that a repeated one is not carried out twice.
+  private static final int MAX_FORWARDS = 16384;
+
   private final String id;
+  private final LinkedHashSet<Long> forwards = new LinkedHashSet<>();
+  private long forgottenForward = -1;
   private long boot;
   private long heard = Long.MIN_VALUE;
   private boolean unreachable;
+  private boolean full;
   private double meanNanos;
   private double deviationNanos;
 
@@ -38,8 +46,29 @@ final class Peer {
     unreachable = true;
   }
 
+  /// Whether it said lately that it has no room for new values.
+  boolean full() {
+    return full;
+  }
+
+  void full(boolean now) {
+    full = now;
+  }
+
   boolean healthy(long now, Timing timing) {
     return !unreachable && heard != Long.MIN_VALUE && now - heard < timing.suspect().toNanos();
+  }
+
+  /// Whether this is certainly the first time that the forward with this number arrives. One older
+  /// than the memory of them counts as repeated: whoever sent it no longer waits.
+  boolean firstForward(long call) {
+    if (call <= forgottenForward || !forwards.add(call)) {
+      return false;
+    }
+    if (forwards.size() > MAX_FORWARDS) {
+      forgottenForward = Math.max(forgottenForward, forwards.removeFirst());
+    }
+    return true;
   }
 
   void measured(long nanos) {

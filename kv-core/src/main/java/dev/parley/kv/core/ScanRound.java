@@ -41,6 +41,8 @@ final class ScanRound {
   private boolean collecting;
   private boolean waiting;
   private Layout layout;
+  private List<Replicas> reach = List.of();
+  private List<String> asked = List.of();
   private NodeCore.@Nullable Alarm expiry;
   private boolean over;
 
@@ -77,8 +79,10 @@ final class ScanRound {
     call = node.newCall(this::onReply, _ -> {});
     int want = Math.min(CHUNK, limit - rows.size() + 1);
     layout = node.layout();
-    boolean own = layout.distinct().stream().allMatch(each -> each.all().contains(node.self()));
-    for (String member : layout.ids()) {
+    reach = layout.reach(prefix);
+    asked = reach.stream().flatMap(each -> each.all().stream()).distinct().sorted().toList();
+    boolean own = reach.stream().allMatch(each -> each.all().contains(node.self()));
+    for (String member : asked) {
       Message.Bodies bodies =
           member.equals(node.self())
               ? Message.Bodies.ALL
@@ -104,7 +108,7 @@ final class ScanRound {
     if (!covered()) {
       return;
     }
-    if (replies.size() == layout.ids().size() || merge() == 0) {
+    if (replies.size() == asked.size() || merge() == 0) {
       settle();
     } else if (!waiting) {
       // Two replicas differ. The third may settle it without a read per row: wait a moment.
@@ -147,7 +151,7 @@ final class ScanRound {
 
   /// Whether every partition has a quorum among those that replied.
   private boolean covered() {
-    for (Replicas each : layout.distinct()) {
+    for (Replicas each : reach) {
       if (!node.rules().quorum(each, replies.keySet())) {
         return false;
       }

@@ -45,6 +45,10 @@ final class WriteRequest {
 
   void start() {
     localVersion = node.acceptor().localVersion(key);
+    send();
+  }
+
+  private void send() {
     Peer target = null;
     for (String member : node.layout().placement(key)) {
       if (member.equals(node.self())) {
@@ -113,10 +117,16 @@ final class WriteRequest {
     if (local == Way.NOT_TAKEN && !over && node.now() < deadline) {
       // The forward's one execution is over and applied nothing, so the operation is still new
       // and may be proposed here with a base of its own.
-      boolean untouched =
-          answer instanceof Answer.NotApplied
-              || (answer instanceof Answer.Forgotten && mutation.base() == Mutation.NO_BASE);
-      if (untouched) {
+      boolean ownBase = mutation.base() == Mutation.NO_BASE;
+      if (ownBase && answer instanceof Answer.Forgotten(var version) && version > localVersion) {
+        // This node knew of an older version, or of none. Now it knows better.
+        localVersion = version;
+        forwardAnswer = null;
+        forward = Way.NOT_TAKEN;
+        send();
+        return;
+      }
+      if (answer instanceof Answer.NotApplied || ownBase && answer instanceof Answer.Forgotten) {
         forwardAnswer = null;
         forward = Way.NOT_TAKEN;
         propose(mutation);

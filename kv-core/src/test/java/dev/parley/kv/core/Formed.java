@@ -29,6 +29,16 @@ final class Formed {
         new LogRecord.Installed(layout(ids), true));
   }
 
+  /// A key that node `id` is the first to coordinate.
+  static Key keyOf(String id, List<String> ids) {
+    for (int i = 0; ; i++) {
+      Key key = Key.of("k" + i);
+      if (layout(ids).placement(key).getFirst().equals(id)) {
+        return key;
+      }
+    }
+  }
+
   /// What tells a node that another one knows of this start of it.
   static Message.Pong pong(NodeCore node) {
     return new Message.Pong(node.boot() << 40);

@@ -17,12 +17,7 @@ import org.junit.jupiter.api.Test;
 class KeyQueueTest {
 
   /// A key that `a` is the first to coordinate.
-  private static final Key KEY =
-      IntStream.range(0, 100)
-          .mapToObj(i -> Key.of("k" + i))
-          .filter(key -> Layout.of(List.of("a", "b", "c")).placement(key).getFirst().equals("a"))
-          .findFirst()
-          .orElseThrow();
+  private static final Key KEY = Formed.keyOf("a", List.of("a", "b", "c"));
   private static final Message.Scope SCOPE = new Message.Scope(1);
   private static final OpId OP = new OpId(1, 1);
 

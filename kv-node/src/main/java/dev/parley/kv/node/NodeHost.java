@@ -34,6 +34,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -58,7 +59,8 @@ public class NodeHost {
   private final MeterRegistry meters;
   private final Map<Long, Consumer<Answer>> tickets = new HashMap<>();
   private final Map<String, PeerLink> links = new HashMap<>();
-  private @Nullable Running running;
+  private final ArrayDeque<Runnable> waitingForLog = new ArrayDeque<>();
+  private volatile @Nullable Running running;
   private volatile NodeStatus status = NodeStatus.UNKNOWN;
   private volatile long logBytes;
   private volatile long diskFree = Long.MAX_VALUE;
@@ -99,6 +101,10 @@ public class NodeHost {
 
   /// Asks for a mutation; the answer comes on the core's event loop. From any thread.
   public void write(Key key, Mutation mutation, Consumer<Answer> answer) {
+    if (logBehind()) {
+      answer.accept(new Answer.NotApplied("the disk is behind"));
+      return;
+    }
     ask(ticket -> new Event.Write(ticket, key, mutation), answer);
   }
 
@@ -110,6 +116,26 @@ public class NodeHost {
   /// Asks for one page of a listing.
   public void scan(byte[] prefix, @Nullable Key after, int limit, Consumer<Answer> answer) {
     ask(ticket -> new Event.Scan(ticket, prefix, after, limit), answer);
+  }
+
+  /// Whether the disk is so far behind that nothing new should be begun. From any thread.
+  public boolean logBehind() {
+    Running now = running;
+    return now != null && now.writer().behind();
+  }
+
+  /// Runs `action` on the core's event loop as soon as the disk is not behind.
+  public void whenLogHasRoom(Runnable action) {
+    running()
+        .loop()
+        .runOnContext(
+            _ -> {
+              if (logBehind()) {
+                waitingForLog.add(action);
+              } else {
+                action.run();
+              }
+            });
   }
 
   /// Hands a peer's batch to the core.
@@ -153,7 +179,12 @@ public class NodeHost {
     Acceptor acceptor = new Acceptor(settings.self());
     SegmentedLog log =
         SegmentedLog.open(
-            files, settings.cluster(), settings.self(), settings.segmentBytes(), acceptor::restore);
+            files,
+            settings.cluster(),
+            settings.self(),
+            settings.segmentBytes(),
+            new SecureRandom(),
+            acceptor::restore);
     NodeCore core =
         new NodeCore(
             settings.self(),
@@ -189,8 +220,9 @@ public class NodeHost {
             files,
             settings.segmentBytes(),
             progress -> loop.runOnContext(_ -> progressed(progress)),
-            () -> loop.runOnContext(_ -> step(new Event.Idle())),
-            forces);
+            () -> loop.runOnContext(_ -> look()),
+            forces,
+            LogWriter.HALT);
     logBytes = (long) log.segmentCount() * settings.segmentBytes();
     running = new Running(loop, core, writer, lock);
     writer.start();
@@ -238,6 +270,9 @@ public class NodeHost {
     step(
         new Event.LogShape(
             progress.segments(), settings.segmentBytes(), progress.secondFirstLsn()));
+    while (!waitingForLog.isEmpty() && !logBehind()) {
+      waitingForLog.remove().run();
+    }
   }
 
   private Running running() {

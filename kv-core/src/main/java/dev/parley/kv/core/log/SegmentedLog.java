@@ -8,17 +8,30 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
 import java.util.zip.CRC32C;
-import org.jspecify.annotations.Nullable;
 
 /// The log of one node: groups of records in segments of one size, each group one write and one
 /// force.
 ///
 /// A group's header names its first record, its length, the CRC of the group before it, the last
-/// record that was durable when it was written, and its own CRC. Because a group is written only
-/// after the one before it was forced, a bad group that a valid one follows was durable once: that
-/// is damage, and the node must not start. A bad group with nothing valid behind it is what a crash
-/// leaves of a write that was never acknowledged: it is wiped, and the log goes on in its place.
+/// record that was durable when it was written, and its own CRC. A group is written only after the
+/// one before it was forced, so at most the last one can be torn by a crash, and recovery decides
+/// by two rules what a bad group is:
+///
+/// - If the recovery point (see [RecoveryPoint]) lies in or behind it, or a valid group follows, it
+///   was durable once. The disk lost it, and the node must not start: what it acknowledged and
+///   forgot could make others lose it too.
+/// - If not, it is what a crash leaves of a write that nobody was told of: it is wiped, and the log
+///   goes on in its place.
+///
+/// The second rule is wrong for one case that cannot be told apart: a power failure took back the
+/// last moves of the recovery point, which [#prove] bounds, *and* the disk damaged, from some group
+/// behind the point on, everything up to the end.
+///
+/// Values are chosen by clients, so a value could look like a group. Each segment has a salt that
+/// its groups carry; who does not know it cannot fake a group that "follows" a torn one.
 ///
 /// All calls are blocking and from one thread at a time.
 public final class SegmentedLog {
@@ -32,8 +45,21 @@ public final class SegmentedLog {
   public static final int MAX_GROUP = 4 << 20;
 
   private static final int GROUP_MAGIC = 0x504b4756;
-  private static final long SEGMENT_MAGIC = 0x5041524c4559_4c31L;
+  private static final long SEGMENT_MAGIC = 0x5041524c4559_4c32L;
+
+  /// Without recovery point, salt and size.
+  private static final long SEGMENT_MAGIC_1 = 0x5041524c4559_4c31L;
+
   private static final int CHUNK = 1 << 20;
+
+  // Where the fields of a group's header are.
+  private static final int LENGTH = 4;
+  private static final int FIRST_LSN = 8;
+  private static final int COUNT = 16;
+  private static final int PREVIOUS_CRC = 20;
+  private static final int DURABLE_LSN = 24;
+  private static final int CRC = 32;
+  private static final int SALT = 36;
 
   /// Takes back the records in order.
   public interface Replay {
@@ -46,32 +72,72 @@ public final class SegmentedLog {
   private final String cluster;
   private final String node;
   private final int segmentSize;
+  private final RandomGenerator salts;
+  private final SegmentReader reader;
   private final List<Segment> segments = new ArrayList<>();
+  private final RecoveryPoint point;
   private int offset;
+  private int capacity;
+  private int salt;
   private int lastCrc;
   private long nextLsn = 1;
   private long durableLsn;
   private long wipedBytes;
 
-  private SegmentedLog(SegmentStorage storage, String cluster, String node, int segmentSize) {
+  private SegmentedLog(
+      SegmentStorage storage,
+      String cluster,
+      String node,
+      int segmentSize,
+      RandomGenerator salts,
+      RecoveryPoint point) {
     this.storage = storage;
     this.cluster = cluster;
     this.node = node;
     this.segmentSize = segmentSize;
+    this.salts = salts;
+    this.point = point;
+    this.reader = new SegmentReader(storage);
   }
 
   /// Opens the log, or begins one, and replays what is in it.
   ///
-  /// @throws DamagedLogException if it is another node's, or something durable is not readable
+  /// @param segmentSize of new segments, in bytes; those there are keep theirs
+  /// @param salts not to be guessed by those who choose the values that are logged
+  /// @throws DamagedLogException if it is another node's, or something durable is not readable;
+  ///     then nothing on the disk was changed
   public static SegmentedLog open(
-      SegmentStorage storage, String cluster, String node, int segmentSize, Replay replay)
+      SegmentStorage storage,
+      String cluster,
+      String node,
+      int segmentSize,
+      RandomGenerator salts,
+      Replay replay)
       throws IOException, DamagedLogException {
     if (segmentSize < SEGMENT_HEADER + GROUP_HEADER + 1024) {
       throw new IllegalArgumentException("a segment of " + segmentSize + " bytes is too small");
     }
-    SegmentedLog log = new SegmentedLog(storage, cluster, node, segmentSize);
-    log.recover(replay);
+    List<Long> numbers = new ArrayList<>(storage.list());
+    RecoveryPoint point;
+    if (numbers.remove(RecoveryPoint.FILE)) {
+      point = RecoveryPoint.read(storage, !numbers.isEmpty());
+    } else if (numbers.isEmpty()) {
+      point = RecoveryPoint.create(storage);
+    } else {
+      refuseOldFormat(storage, numbers.getLast());
+      throw new DamagedLogException(
+          "the recovery point is missing, so it cannot be known whether the log is complete");
+    }
+    SegmentedLog log = new SegmentedLog(storage, cluster, node, segmentSize, salts, point);
+    log.recover(numbers, replay);
     return log;
+  }
+
+  /// [#open] for a caller that knows all values that are logged, as a simulator does.
+  public static SegmentedLog open(
+      SegmentStorage storage, String cluster, String node, int segmentSize, Replay replay)
+      throws IOException, DamagedLogException {
+    return open(storage, cluster, node, segmentSize, new SplittableRandom(segmentSize), replay);
   }
 
   /// The number the next record will get.
@@ -104,66 +170,104 @@ public final class SegmentedLog {
     return 4 + new Encoder().record(record).size();
   }
 
+  /// Whether writing the group begins a new segment.
+  public boolean beginsSegment(RecordGroup group) {
+    return (long) offset + GROUP_HEADER + group.bytes() > capacity;
+  }
+
   /// Writes the records as one group, without forcing it.
   public void write(List<LogRecord> records) throws IOException {
+    RecordGroup group = new RecordGroup(Integer.MAX_VALUE);
+    for (LogRecord record : records) {
+      group.add(record);
+    }
+    write(group);
+  }
+
+  /// Writes the group, without forcing it.
+  public void write(RecordGroup group) throws IOException {
     if (durableLsn != nextLsn - 1) {
       throw new IllegalStateException("the group before this one was not forced");
     }
-    Encoder payload = new Encoder();
-    for (LogRecord record : records) {
-      payload.blob(new Encoder().record(record).toByteArray());
+    if (group.isEmpty()) {
+      throw new IllegalArgumentException("a group without records");
     }
-    if (payload.size() > segmentSize - SEGMENT_HEADER - GROUP_HEADER) {
-      throw new IllegalArgumentException("a group of " + payload.size() + " bytes");
+    if (group.bytes() > segmentSize - SEGMENT_HEADER - GROUP_HEADER) {
+      throw new IllegalArgumentException("a group of " + group.bytes() + " bytes");
     }
-    if (offset + GROUP_HEADER + payload.size() > segmentSize) {
+    if (beginsSegment(group)) {
       begin(segments.getLast().number() + 1);
     }
-    byte[] group = new byte[GROUP_HEADER + payload.size()];
-    payload.copyTo(group, GROUP_HEADER);
-    ByteBuffer header = ByteBuffer.wrap(group);
-    header.putInt(GROUP_MAGIC).putInt(payload.size()).putLong(nextLsn).putInt(records.size());
-    header.putInt(lastCrc).putLong(durableLsn).putInt(0).putInt(0);
-    int crc = crcOf(group);
-    header.putInt(32, crc);
-    storage.write(segments.getLast().number(), offset, group);
-    offset += aligned(group.length);
+    byte[] bytes = group.array();
+    int length = GROUP_HEADER + group.bytes();
+    ByteBuffer header = ByteBuffer.wrap(bytes);
+    header.putInt(GROUP_MAGIC).putInt(group.bytes()).putLong(nextLsn).putInt(group.records());
+    header.putInt(lastCrc).putLong(durableLsn).putInt(0).putInt(salt);
+    int crc = crcOf(bytes, 0, length);
+    header.putInt(CRC, crc);
+    storage.write(segments.getLast().number(), offset, bytes, length);
+    offset += aligned(length);
     lastCrc = crc;
-    nextLsn += records.size();
+    nextLsn += group.records();
   }
 
   /// Makes what was written durable, and says up to which record.
   public long force() throws IOException {
     storage.force(segments.getLast().number());
     durableLsn = nextLsn - 1;
+    point.move(durableLsn, segments.getFirst().number());
     return durableLsn;
+  }
+
+  /// Makes the proof durable that everything forced until now was: damage to it will be noticed
+  /// even after a power failure. Cheap if nothing was forced since the last call. To be called
+  /// about once a second, and before the log is let go of.
+  public void prove() throws IOException {
+    point.force();
   }
 
   /// Deletes the oldest segments as long as all their records are below `lsn`.
   public void dropBelow(long lsn) throws IOException {
-    while (segments.size() > 1 && segments.get(1).firstLsn() <= lsn) {
-      storage.delete(segments.getFirst().number());
-      segments.removeFirst();
+    int dropped = 0;
+    while (dropped + 1 < segments.size() && segments.get(dropped + 1).firstLsn() <= lsn) {
+      dropped++;
+    }
+    if (dropped > 0) {
+      // First that they are not needed, then that they are gone.
+      point.move(durableLsn, segments.get(dropped).number());
+      point.force();
+      for (int i = 0; i < dropped; i++) {
+        storage.delete(segments.removeFirst().number());
+      }
     }
   }
 
   private void begin(long number) throws IOException {
     storage.create(number, segmentSize);
+    long drawn = salts.nextLong();
     Encoder header = new Encoder().i64(SEGMENT_MAGIC).i64(number).i64(nextLsn).i32(lastCrc);
-    header.text(cluster).text(node);
+    header.i32(segmentSize).i32((int) drawn).text(cluster).text(node);
     byte[] block = new byte[SEGMENT_HEADER];
     header.copyTo(block, 8);
-    CRC32C crc = new CRC32C();
-    crc.update(block, 8, SEGMENT_HEADER - 8);
-    ByteBuffer.wrap(block).putInt((int) crc.getValue()).putInt(header.size());
+    ByteBuffer.wrap(block).putInt(crcOfHeader(block)).putInt(header.size());
     storage.write(number, 0, block);
     storage.force(number);
     segments.add(new Segment(number, nextLsn));
     offset = SEGMENT_HEADER;
+    capacity = segmentSize;
+    salt = (int) drawn;
+    point.force();
   }
 
-  private void recover(Replay replay) throws IOException, DamagedLogException {
-    List<Long> numbers = storage.list();
+  private void recover(List<Long> numbers, Replay replay) throws IOException, DamagedLogException {
+    List<Long> unneeded = new ArrayList<>();
+    while (!numbers.isEmpty() && numbers.getFirst() < point.firstSegment()) {
+      unneeded.add(numbers.removeFirst());
+    }
+    if (numbers.isEmpty() ? point.lsn() > 0 : numbers.getFirst() != point.firstSegment()) {
+      throw new DamagedLogException(
+          "segment %d, the oldest of the log, is missing".formatted(point.firstSegment()));
+    }
     for (int i = 0; i < numbers.size(); i++) {
       long number = numbers.get(i);
       boolean last = i == numbers.size() - 1;
@@ -171,50 +275,64 @@ public final class SegmentedLog {
         throw new DamagedLogException(
             "segment " + (numbers.get(i - 1) + 1) + " of the log is missing");
       }
-      if (!readHeader(number, i == 0, last)) {
+      if (readHeader(number, i == 0, last)) {
+        readGroups(number, replay);
+      } else {
         // The machine died while this segment was being made; nothing was ever written to it.
-        storage.delete(number);
-        break;
+        unneeded.add(number);
       }
-      readGroups(number, replay);
+    }
+    checkEnd();
+    for (long number : unneeded) {
+      storage.delete(number);
     }
     if (segments.isEmpty()) {
-      begin(numbers.isEmpty() ? 1 : numbers.getLast());
+      begin(point.firstSegment());
     } else {
-      checkTail(segments.getLast().number());
+      wipe(segments.getLast().number(), offset);
     }
     storage.force(segments.getLast().number());
     durableLsn = nextLsn - 1;
+    point.move(durableLsn, segments.getFirst().number());
+    point.force();
   }
 
   /// False if this is the torn header of the last segment, with nothing behind it.
   private boolean readHeader(long number, boolean first, boolean last)
       throws IOException, DamagedLogException {
-    int size = storage.size(number);
-    byte[] block = size < SEGMENT_HEADER ? null : storage.read(number, 0, SEGMENT_HEADER);
-    CRC32C crc = new CRC32C();
-    if (block != null) {
-      crc.update(block, 8, SEGMENT_HEADER - 8);
+    reader.open(number);
+    if (reader.size() < SEGMENT_HEADER) {
+      throw tooShort(number, reader.size());
     }
-    if (block == null || ByteBuffer.wrap(block).getInt() != (int) crc.getValue()) {
-      if (last && findGroup(number, SEGMENT_HEADER) < 0) {
+    byte[] block = storage.read(number, 0, SEGMENT_HEADER);
+    if (ByteBuffer.wrap(block).getInt() != crcOfHeader(block)) {
+      if (last && reader.isZeroFrom(SEGMENT_HEADER)) {
         return false;
       }
       throw new DamagedLogException("the header of segment " + number + " is damaged");
     }
     try {
       Decoder in = new Decoder(block, 8, SEGMENT_HEADER);
-      if (in.i64() != SEGMENT_MAGIC || in.i64() != number) {
+      long magic = in.i64();
+      if (magic == SEGMENT_MAGIC_1) {
+        throw oldFormat(number);
+      }
+      if (magic != SEGMENT_MAGIC || in.i64() != number) {
         throw new DamagedLogException("segment " + number + " is not a segment of this log");
       }
       long firstLsn = in.i64();
       int previousCrc = in.i32();
+      int itsSize = in.i32();
+      int itsSalt = in.i32();
       String itsCluster = in.text();
       String itsNode = in.text();
       if (!itsCluster.equals(cluster) || !itsNode.equals(node)) {
         throw new DamagedLogException(
             "the data directory belongs to node %s of cluster %s, not to node %s of cluster %s"
                 .formatted(itsNode, itsCluster, node, cluster));
+      }
+      if (reader.size() < itsSize) {
+        throw tooShort(number, reader.size());
       }
       if (first) {
         nextLsn = firstLsn;
@@ -226,6 +344,8 @@ public final class SegmentedLog {
       }
       segments.add(new Segment(number, firstLsn));
       offset = SEGMENT_HEADER;
+      capacity = itsSize;
+      salt = itsSalt;
       return true;
     } catch (MalformedBytesException e) {
       throw new DamagedLogException("the header of segment " + number + " is damaged");
@@ -233,84 +353,96 @@ public final class SegmentedLog {
   }
 
   /// Ends at the first bad group. If there is a next segment, its header says whether that was the
-  /// end; if not, [#checkTail] does.
+  /// end; if not, [#checkEnd] does.
   private void readGroups(long number, Replay replay) throws IOException, DamagedLogException {
-    int size = storage.size(number);
     while (true) {
-      byte[] group = readGroup(number, offset, size);
-      if (group == null) {
+      int group = groupAt(offset);
+      if (group < 0
+          || reader.i64(group + FIRST_LSN) != nextLsn
+          || reader.i32(group + PREVIOUS_CRC) != lastCrc) {
         break;
       }
-      ByteBuffer header = ByteBuffer.wrap(group);
-      long firstLsn = header.getLong(8);
-      int count = header.getInt(16);
-      if (firstLsn != nextLsn || header.getInt(20) != lastCrc) {
-        break;
-      }
-      Decoder in = new Decoder(group, GROUP_HEADER, group.length);
+      int count = reader.i32(group + COUNT);
+      int length = GROUP_HEADER + reader.i32(group + LENGTH);
       try {
+        Decoder in = new Decoder(reader.window(), group + GROUP_HEADER, group + length);
         for (int i = 0; i < count; i++) {
-          replay.record(nextLsn + i, new Decoder(in.blob()).record());
+          int end = Math.addExact(in.i32(), in.position());
+          replay.record(nextLsn + i, in.record());
+          if (in.position() != end) {
+            throw new MalformedBytesException("a record of another length");
+          }
         }
-      } catch (MalformedBytesException e) {
+      } catch (MalformedBytesException | ArithmeticException e) {
         throw new DamagedLogException(
             "a group of segment " + number + " is whole, but not of a known format");
       }
       nextLsn += count;
-      lastCrc = header.getInt(32);
-      offset += aligned(group.length);
+      lastCrc = reader.i32(group + CRC);
+      offset += aligned(length);
     }
   }
 
-  /// What follows the last group of the last segment must be torn or nothing; it is wiped.
-  private void checkTail(long number) throws IOException, DamagedLogException {
-    if (findGroup(number, offset) >= 0) {
+  /// What follows the last group of the last segment must be torn or nothing.
+  private void checkEnd() throws IOException, DamagedLogException {
+    if (!segments.isEmpty()) {
+      long number = segments.getLast().number();
+      reader.open(number);
+      if (groupFollows()) {
+        throw new DamagedLogException(
+            "record %d in segment %d, at byte %d, is damaged, yet valid ones follow it: the disk lost what was durable"
+                .formatted(nextLsn, number, offset));
+      }
+    }
+    if (point.lsn() >= nextLsn) {
       throw new DamagedLogException(
-          "record %d in segment %d is damaged, yet valid ones follow it: the disk lost what was durable"
-              .formatted(nextLsn, number));
+          segments.isEmpty()
+              ? "the only segment of the log is damaged, and %d records of it were durable"
+                  .formatted(point.lsn())
+              : "the log ends with record %d, in segment %d at byte %d, yet up to record %d it was durable: the disk lost it"
+                  .formatted(nextLsn - 1, segments.getLast().number(), offset, point.lsn()));
     }
-    wipe(number, offset, storage.size(number));
   }
 
-  /// The whole group at this place, or null if there is no valid one.
-  private byte @Nullable [] readGroup(long number, int at, int size) throws IOException {
-    if (at + GROUP_HEADER > size) {
-      return null;
+  /// The index in the reader's window of the valid group of this segment at this place, or -1.
+  private int groupAt(int at) throws IOException {
+    if (capacity - at < GROUP_HEADER) {
+      return -1;
     }
-    ByteBuffer header = ByteBuffer.wrap(storage.read(number, at, GROUP_HEADER));
-    int length = header.getInt(4);
-    if (header.getInt(0) != GROUP_MAGIC
+    int index = reader.at(at, GROUP_HEADER);
+    int length = reader.i32(index + LENGTH);
+    if (reader.i32(index) != GROUP_MAGIC
+        || reader.i32(index + SALT) != salt
         || length < 0
-        || length > size - at - GROUP_HEADER
-        || header.getLong(8) < 1
-        || header.getInt(16) < 0) {
-      return null;
+        || length > capacity - at - GROUP_HEADER
+        || reader.i64(index + FIRST_LSN) != reader.i64(index + DURABLE_LSN) + 1
+        || reader.i32(index + COUNT) < 0) {
+      return -1;
     }
-    byte[] group = storage.read(number, at, GROUP_HEADER + length);
-    return crcOf(group) == header.getInt(32) ? group : null;
+    index = reader.at(at, GROUP_HEADER + length);
+    return crcOf(reader.window(), index, GROUP_HEADER + length) == reader.i32(index + CRC)
+        ? index
+        : -1;
   }
 
-  /// Where after `from` a valid group of a record not yet read begins, or -1.
-  private int findGroup(long number, int from) throws IOException {
-    int size = storage.size(number);
-    for (int at = from; at + GROUP_HEADER <= size; at += CHUNK) {
-      byte[] chunk = storage.read(number, at, Math.min(CHUNK, size - at));
-      for (int i = 0; i + 4 <= chunk.length; i += 8) {
-        if (chunk[i] != 0x50 || ByteBuffer.wrap(chunk, i, 4).getInt() != GROUP_MAGIC) {
-          continue;
-        }
-        byte[] group = readGroup(number, at + i, size);
-        if (group != null && ByteBuffer.wrap(group).getLong(8) >= nextLsn) {
-          return at + i;
+  /// Whether behind the end there is a valid group of this segment. It proves that all before it
+  /// was durable.
+  private boolean groupFollows() throws IOException {
+    for (int at = offset; capacity - at >= GROUP_HEADER; at += 8) {
+      int index = reader.at(at, GROUP_HEADER);
+      if (reader.i32(index) == GROUP_MAGIC) {
+        int group = groupAt(at);
+        if (group >= 0 && reader.i64(group + DURABLE_LSN) >= nextLsn) {
+          return true;
         }
       }
     }
-    return -1;
+    return false;
   }
 
-  private void wipe(long number, int from, int size) throws IOException {
-    for (int at = from; at < size; at += CHUNK) {
-      int length = Math.min(CHUNK, size - at);
+  private void wipe(long number, int from) throws IOException {
+    for (int at = from; at < capacity; at += CHUNK) {
+      int length = Math.min(CHUNK, capacity - at);
       byte[] there = storage.read(number, at, length);
       int dirty = 0;
       for (byte b : there) {
@@ -323,15 +455,41 @@ public final class SegmentedLog {
     }
   }
 
+  private static void refuseOldFormat(SegmentStorage storage, long number)
+      throws IOException, DamagedLogException {
+    if (storage.size(number) >= SEGMENT_HEADER
+        && ByteBuffer.wrap(storage.read(number, 8, 8)).getLong() == SEGMENT_MAGIC_1) {
+      throw oldFormat(number);
+    }
+  }
+
+  private static DamagedLogException oldFormat(long number) {
+    return new DamagedLogException(
+        "segment "
+            + number
+            + " was written by an older version, whose format is not read any more");
+  }
+
+  private static DamagedLogException tooShort(long number, int size) {
+    return new DamagedLogException(
+        "segment %d has only %d bytes: it was cut off".formatted(number, size));
+  }
+
   private static int aligned(int length) {
     return (length + 7) & ~7;
   }
 
   /// Over everything but the CRC's own field.
-  private static int crcOf(byte[] group) {
+  private static int crcOf(byte[] bytes, int from, int length) {
     CRC32C crc = new CRC32C();
-    crc.update(group, 0, 32);
-    crc.update(group, 36, group.length - 36);
+    crc.update(bytes, from, CRC);
+    crc.update(bytes, from + CRC + 4, length - CRC - 4);
+    return (int) crc.getValue();
+  }
+
+  private static int crcOfHeader(byte[] block) {
+    CRC32C crc = new CRC32C();
+    crc.update(block, 8, SEGMENT_HEADER - 8);
     return (int) crc.getValue();
   }
 }

@@ -284,7 +284,7 @@ public final class Decoder {
       case 4 -> new Answer.NotApplied(text());
       case 5 -> new Answer.NoRoom();
       case 6 -> new Answer.Unknown(text());
-      case 7 -> new Answer.Forgotten();
+      case 7 -> new Answer.Forgotten(i64());
       default -> throw malformed("an answer");
     };
   }

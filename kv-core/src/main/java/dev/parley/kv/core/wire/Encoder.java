@@ -37,6 +37,23 @@ public final class Encoder {
     System.arraycopy(bytes, 0, target, offset, size);
   }
 
+  /// What was written is the first [#size] bytes of this array, until more is written.
+  public byte[] array() {
+    return bytes;
+  }
+
+  /// Takes back what was written beyond the first `length` bytes.
+  public void truncate(int length) {
+    size = Math.min(size, length);
+  }
+
+  /// Writes `value` over the four bytes at `at`.
+  public void setI32(int at, int value) {
+    for (int i = 0; i < 4; i++) {
+      bytes[at + i] = (byte) (value >>> (24 - 8 * i));
+    }
+  }
+
   public Encoder u8(int value) {
     room(1);
     bytes[size++] = (byte) value;
@@ -234,7 +251,7 @@ public final class Encoder {
       case Answer.NotApplied(var reason) -> u8(4).text(reason);
       case Answer.NoRoom() -> u8(5);
       case Answer.Unknown(var reason) -> u8(6).text(reason);
-      case Answer.Forgotten() -> u8(7);
+      case Answer.Forgotten(var version) -> u8(7).i64(version);
     };
   }
 

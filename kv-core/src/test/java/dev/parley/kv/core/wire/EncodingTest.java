@@ -71,7 +71,7 @@ class EncodingTest {
           new Message.ForwardReply(11, new Answer.NotApplied("why")),
           new Message.ForwardReply(11, new Answer.NoRoom()),
           new Message.ForwardReply(11, new Answer.Unknown("why")),
-          new Message.ForwardReply(11, new Answer.Forgotten()),
+          new Message.ForwardReply(11, new Answer.Forgotten(8)),
           new Message.Stale(12, 2),
           new Message.Ping(SCOPE, 13, new OpId(5, 6), 7, 8),
           new Message.Pong(14),

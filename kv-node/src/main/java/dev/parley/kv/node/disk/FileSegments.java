@@ -14,15 +14,26 @@ import java.util.List;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
-/// Segments as files `segment-<number>.log` of one directory, preallocated with zeros. One spare is
-/// kept ready, so that beginning a segment is a rename.
+/// The log's files in one directory: `segment-<number>.log`, and `recovery-point.log` as number 0.
+/// All are preallocated with zeros. One spare segment is kept ready, so that beginning a segment is
+/// a rename.
+///
+/// The spare may be prepared by a thread of its own; everything else belongs to one thread.
 public final class FileSegments implements SegmentStorage, AutoCloseable {
 
   private static final String SPARE = "spare.log";
+  private static final String UNFINISHED = "unfinished.tmp";
+  private static final String RECOVERY_POINT = "recovery-point.log";
+
+  /// Bytes moved by one call of the operating system.
   private static final int CHUNK = 1 << 20;
 
   private final Path directory;
   private final TreeMap<Long, FileChannel> open = new TreeMap<>();
+
+  /// Between the heap and the operating system. Ours, because the one that the JDK would make for
+  /// each thread grows to the largest write ever.
+  private final ByteBuffer direct = ByteBuffer.allocateDirect(CHUNK);
 
   public FileSegments(Path directory) {
     this.directory = directory;
@@ -34,7 +45,9 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     try (Stream<Path> files = Files.list(directory)) {
       for (Path file : files.toList()) {
         String name = file.getFileName().toString();
-        if (name.matches("segment-[0-9]{12}\\.log")) {
+        if (name.equals(RECOVERY_POINT)) {
+          numbers.add(0L);
+        } else if (name.matches("segment-[0-9]{12}\\.log")) {
           numbers.add(Long.parseLong(name.substring(8, 20)));
         }
       }
@@ -44,12 +57,11 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
 
   @Override
   public synchronized void create(long segment, int size) throws IOException {
-    Path spare = directory.resolve(SPARE);
-    if (!spareReady(size)) {
-      prepareSpare(size);
+    if (spareReady(size)) {
+      rename(directory.resolve(SPARE), file(segment));
+    } else {
+      make(file(segment), size);
     }
-    Files.move(spare, file(segment), StandardCopyOption.ATOMIC_MOVE);
-    forceDirectory();
   }
 
   /// Whether the next segment can be begun without writing it first.
@@ -61,28 +73,10 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     }
   }
 
-  /// Writes the next segment's zeros, so that its space is really there.
+  /// Writes the next segment's zeros, so that its space is really there. If there is none, nothing
+  /// is taken of what is left.
   public synchronized void prepareSpare(int size) throws IOException {
-    Path unfinished = directory.resolve("spare.tmp");
-    try (FileChannel channel =
-        FileChannel.open(
-            unfinished,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE)) {
-      ByteBuffer zeros = ByteBuffer.allocate(Math.min(CHUNK, size));
-      for (int written = 0; written < size; ) {
-        zeros.clear().limit(Math.min(zeros.capacity(), size - written));
-        written += channel.write(zeros);
-      }
-      channel.force(true);
-    }
-    Files.move(
-        unfinished,
-        directory.resolve(SPARE),
-        StandardCopyOption.ATOMIC_MOVE,
-        StandardCopyOption.REPLACE_EXISTING);
-    forceDirectory();
+    make(directory.resolve(SPARE), size);
   }
 
   @Override
@@ -92,20 +86,39 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
 
   @Override
   public byte[] read(long segment, int offset, int length) throws IOException {
-    ByteBuffer buffer = ByteBuffer.allocate(length);
-    while (buffer.hasRemaining()) {
-      if (channel(segment).read(buffer, offset + (long) buffer.position()) < 0) {
+    byte[] bytes = new byte[length];
+    read(segment, offset, bytes, length);
+    return bytes;
+  }
+
+  @Override
+  public void read(long segment, int offset, byte[] target, int length) throws IOException {
+    FileChannel channel = channel(segment);
+    for (int done = 0; done < length; ) {
+      direct.clear().limit(Math.min(direct.capacity(), length - done));
+      int read = channel.read(direct, offset + (long) done);
+      if (read < 0) {
         throw new IOException("segment " + segment + " ends early");
       }
+      direct.flip().get(target, done, read);
+      done += read;
     }
-    return buffer.array();
   }
 
   @Override
   public void write(long segment, int offset, byte[] bytes) throws IOException {
-    ByteBuffer buffer = ByteBuffer.wrap(bytes);
-    while (buffer.hasRemaining()) {
-      channel(segment).write(buffer, offset + (long) buffer.position());
+    write(segment, offset, bytes, bytes.length);
+  }
+
+  @Override
+  public void write(long segment, int offset, byte[] bytes, int length) throws IOException {
+    FileChannel channel = channel(segment);
+    for (int done = 0; done < length; ) {
+      int next = Math.min(direct.capacity(), length - done);
+      direct.clear().put(bytes, done, next).flip();
+      while (direct.hasRemaining()) {
+        done += channel.write(direct, offset + (long) done);
+      }
     }
   }
 
@@ -132,6 +145,43 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     open.clear();
   }
 
+  /// Makes a file of zeros, whole or not at all.
+  private void make(Path target, int size) throws IOException {
+    Path unfinished = directory.resolve(UNFINISHED);
+    try {
+      fill(unfinished, size);
+      rename(unfinished, target);
+    } catch (IOException | RuntimeException e) {
+      try {
+        Files.deleteIfExists(unfinished);
+      } catch (IOException second) {
+        e.addSuppressed(second);
+      }
+      throw e;
+    }
+  }
+
+  private static void fill(Path file, int size) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE)) {
+      ByteBuffer zeros = ByteBuffer.allocateDirect(Math.min(CHUNK, size));
+      for (int written = 0; written < size; ) {
+        zeros.clear().limit(Math.min(zeros.capacity(), size - written));
+        written += channel.write(zeros);
+      }
+      channel.force(true);
+    }
+  }
+
+  private void rename(Path from, Path to) throws IOException {
+    Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    forceDirectory();
+  }
+
   private FileChannel channel(long segment) throws IOException {
     FileChannel channel = open.get(segment);
     if (channel == null) {
@@ -142,7 +192,8 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
   }
 
   private Path file(long segment) {
-    return directory.resolve("segment-%012d.log".formatted(segment));
+    return directory.resolve(
+        segment == 0 ? RECOVERY_POINT : "segment-%012d.log".formatted(segment));
   }
 
   private void forceDirectory() throws IOException {

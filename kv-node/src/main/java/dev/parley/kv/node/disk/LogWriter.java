@@ -1,13 +1,14 @@
 package dev.parley.kv.node.disk;
 
 import dev.parley.kv.core.LogRecord;
+import dev.parley.kv.core.log.RecordGroup;
 import dev.parley.kv.core.log.SegmentedLog;
 import io.micrometer.core.instrument.Timer;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
@@ -15,55 +16,79 @@ import org.jspecify.annotations.Nullable;
 /// The one thread that waits for the disk. It takes all that is queued, writes it as one group,
 /// forces it, and reports; while it does so the next group gathers.
 ///
-/// A failed write or force ends the process: after one, nobody can know what is on disk.
+/// A record is encoded once, by the caller, into the group that gathers. Its bytes are then written
+/// from where they lie, and the group is used again.
+///
+/// A failed write or force ends the process: after one, nobody can know what is on disk. Lack of
+/// space is no failure: it shows when the next segment is prepared, while the current one still has
+/// room. Should that be used up as well, the writer waits for space with what is queued, and
+/// [#behind] tells everyone.
 public final class LogWriter {
 
   private static final Logger LOG = Logger.getLogger(LogWriter.class);
 
-  /// After this long without work, the last group is proven durable by an empty one behind it.
-  private static final long IDLE_MILLIS = 1000;
+  /// More than this queued, and the disk is behind: no new work should be begun. As much as one
+  /// group takes, so what is queued is on disk one group later.
+  public static final int MAX_BACKLOG = 4 << 20;
+
+  /// How old the durable proof of what was forced may be. A force per second more than the groups
+  /// need.
+  private static final long PROVE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  /// How often space for the next segment is looked for when there was none.
+  private static final long RETRY_SPARE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
+  /// Groups kept to be filled again: one gathers while one is written.
+  private static final int SPARE_GROUPS = 2;
+
+  /// Ends the process as the writer needs it: without anything else being run.
+  public static final Runnable HALT = () -> Runtime.getRuntime().halt(3);
 
   /// What the disk thread reports.
   ///
   /// @param durable everything up to this record is on disk
   public record Progress(long durable, int segments, long secondFirstLsn) {}
 
-  private sealed interface Order {
-    record Append(LogRecord record, int size) implements Order {}
-
-    record Drop(long below) implements Order {}
-
-    record Mark() implements Order {}
-
-    record Stop() implements Order {}
-  }
-
   private final SegmentedLog log;
   private final FileSegments files;
   private final int segmentBytes;
   private final Consumer<Progress> progress;
-  private final Runnable onIdle;
+  private final Runnable onSpace;
   private final Timer forceTimer;
-  private final LinkedBlockingQueue<Order> orders = new LinkedBlockingQueue<>();
+  private final Runnable halt;
   private final Thread thread;
   private final Thread preparer;
-  private volatile boolean stopping;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition work = lock.newCondition();
+  private final Condition spare = lock.newCondition();
+  private final ArrayDeque<RecordGroup> queue = new ArrayDeque<>();
+  private final ArrayDeque<RecordGroup> free = new ArrayDeque<>();
+  private long dropBelow;
+  private boolean stopping;
+  private boolean spareWanted = true;
+  private volatile long backlog;
   private volatile boolean spareMissing;
 
-  /// @param onIdle asked for a mark: the caller appends one, so that it gets its number in order
+  /// @param log opened, and from now on this writer's alone
+  /// @param progress told after every force, on the disk thread
+  /// @param onSpace told, on a thread of its own, when [#spareMissing] has changed
+  /// @param halt called when the log could not be written, usually [#HALT]
   public LogWriter(
       SegmentedLog log,
       FileSegments files,
       int segmentBytes,
       Consumer<Progress> progress,
-      Runnable onIdle,
-      Timer forceTimer) {
+      Runnable onSpace,
+      Timer forceTimer,
+      Runnable halt) {
     this.log = log;
     this.files = files;
     this.segmentBytes = segmentBytes;
     this.progress = progress;
-    this.onIdle = onIdle;
+    this.onSpace = onSpace;
     this.forceTimer = forceTimer;
+    this.halt = halt;
     this.thread = Thread.ofPlatform().name("kv-log").unstarted(this::run);
     this.preparer = Thread.ofPlatform().daemon().name("kv-log-spare").unstarted(this::prepare);
   }
@@ -73,78 +98,164 @@ public final class LogWriter {
     preparer.start();
   }
 
-  /// Queues a record. The core's own limits bound how much can be under way.
+  /// Queues a record. It is never refused: what the core decided must be written. The caller keeps
+  /// the queue short by giving the core no new work while the log is [#behind].
   public void append(LogRecord record) {
-    orders.add(new Order.Append(record, SegmentedLog.sizeOf(record)));
+    lock.lock();
+    try {
+      RecordGroup last = queue.peekLast();
+      int before = last == null ? 0 : last.bytes();
+      if (last == null || !last.add(record)) {
+        RecordGroup used = free.poll();
+        last = used == null ? new RecordGroup(log.groupCapacity()) : used;
+        before = 0;
+        last.add(record);
+        queue.add(last);
+      }
+      backlog += last.bytes() - before;
+      work.signal();
+    } finally {
+      lock.unlock();
+    }
   }
 
+  /// Gives up the segments that hold only records below `lsn`, all of them superseded by durable
+  /// ones.
   public void dropBelow(long lsn) {
-    orders.add(new Order.Drop(lsn));
+    lock.lock();
+    try {
+      dropBelow = Math.max(dropBelow, lsn);
+      work.signal();
+    } finally {
+      lock.unlock();
+    }
   }
 
-  /// Whether the next segment could not be made: no room on the disk.
+  /// Bytes of records that are queued; those being written at the moment are not counted.
+  public long backlogBytes() {
+    return backlog;
+  }
+
+  /// Whether so much is queued that nothing new should be begun.
+  public boolean behind() {
+    return backlog >= MAX_BACKLOG;
+  }
+
+  /// Whether the next segment could not be made: no room on the disk. What is left of the current
+  /// segment is then for deletes and for the node's own records.
   public boolean spareMissing() {
     return spareMissing;
   }
 
-  /// Writes what is queued, then stops.
+  /// Writes what is queued, then stops. What still waits for space after five seconds is lost, as
+  /// nobody was told that it was written.
   public void stop() throws InterruptedException {
-    stopping = true;
-    orders.add(new Order.Stop());
-    preparer.interrupt();
+    lock.lock();
+    try {
+      stopping = true;
+      work.signal();
+      spare.signalAll();
+    } finally {
+      lock.unlock();
+    }
     thread.join(5000);
+    preparer.join(1000);
   }
 
+  @SuppressWarnings("CatchingUnchecked") // An error leaves the log as unknown as an I/O error does.
   private void run() {
-    boolean marked = true;
-    @Nullable Order carried = null;
-    List<LogRecord> group = new ArrayList<>();
     try {
+      long proven = System.nanoTime();
       while (true) {
-        Order first = carried != null ? carried : orders.poll(IDLE_MILLIS, TimeUnit.MILLISECONDS);
-        carried = null;
-        if (first == null) {
-          if (!marked) {
-            marked = true;
-            onIdle.run();
+        RecordGroup group;
+        long drop;
+        lock.lock();
+        try {
+          long left = PROVE_NANOS;
+          while (queue.isEmpty() && dropBelow == 0 && !stopping && left > 0) {
+            left = work.awaitNanos(left);
           }
-          continue;
-        }
-        int size = 0;
-        Order next = first;
-        while (next instanceof Order.Append(var record, var bytes)
-            && (group.isEmpty() || size + bytes <= log.groupCapacity())) {
-          group.add(record);
-          size += bytes;
-          next = orders.poll();
-        }
-        carried = next;
-        if (!group.isEmpty()) {
-          marked = group.getLast() instanceof LogRecord.Mark;
-          int before = log.segmentCount();
-          log.write(group);
-          long begun = System.nanoTime();
-          long durable = log.force();
-          forceTimer.record(System.nanoTime() - begun, TimeUnit.NANOSECONDS);
-          group.clear();
-          report(durable);
-          if (log.segmentCount() != before) {
-            LOG.debugf("began a new segment, there are now %d", log.segmentCount());
+          group = queue.poll();
+          backlog -= group == null ? 0 : group.bytes();
+          drop = dropBelow;
+          dropBelow = 0;
+          if (group == null && drop == 0 && stopping) {
+            break;
           }
+        } finally {
+          lock.unlock();
         }
-        if (carried instanceof Order.Drop(var below)) {
-          log.dropBelow(below);
+        if (group != null && !write(group)) {
+          break;
+        }
+        if (drop > 0) {
+          log.dropBelow(drop);
           report(log.nextLsn() - 1);
-          carried = null;
-        } else if (carried instanceof Order.Stop) {
-          files.close();
-          return;
+        }
+        if (System.nanoTime() - proven >= PROVE_NANOS) {
+          log.prove();
+          proven = System.nanoTime();
         }
       }
-    } catch (IOException | RuntimeException e) {
-      halt(e);
-    } catch (InterruptedException e) {
-      halt(e);
+      log.prove();
+      files.close();
+    } catch (Throwable e) {
+      LOG.fatal("the log cannot be written; halting, for nothing after this could be trusted", e);
+      halt.run();
+    }
+  }
+
+  /// False if it stopped waiting for space.
+  private boolean write(RecordGroup group) throws IOException, InterruptedException {
+    if (log.beginsSegment(group) && !awaitSpare()) {
+      return false;
+    }
+    int segments = log.segmentCount();
+    log.write(group);
+    if (log.segmentCount() != segments) {
+      LOG.debugf("began a new segment, there are now %d", log.segmentCount());
+      wantSpare();
+    }
+    long begun = System.nanoTime();
+    long durable = log.force();
+    forceTimer.record(System.nanoTime() - begun, TimeUnit.NANOSECONDS);
+    recycle(group);
+    report(durable);
+    return true;
+  }
+
+  /// Waits until the next segment is there. False if that was not to be before the stop.
+  private boolean awaitSpare() throws IOException, InterruptedException {
+    lock.lock();
+    try {
+      boolean told = false;
+      while (!files.spareReady(segmentBytes)) {
+        if (stopping) {
+          LOG.error("stopped without space for the last, unacknowledged records");
+          return false;
+        }
+        if (spareMissing && !told) {
+          told = true;
+          LOG.error(
+              "the last segment is full and there is no room for another: writing has to wait");
+        }
+        spare.await(RETRY_SPARE_NANOS, TimeUnit.NANOSECONDS);
+      }
+      return true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void recycle(RecordGroup group) {
+    group.clear();
+    lock.lock();
+    try {
+      if (free.size() < SPARE_GROUPS) {
+        free.add(group);
+      }
+    } finally {
+      lock.unlock();
     }
   }
 
@@ -152,30 +263,70 @@ public final class LogWriter {
     progress.accept(new Progress(durable, log.segmentCount(), log.secondFirstLsn()));
   }
 
-  private static void halt(Exception cause) {
-    LOG.fatal("the log cannot be written; halting, for nothing after this could be trusted", cause);
-    Runtime.getRuntime().halt(3);
+  private void wantSpare() {
+    lock.lock();
+    try {
+      spareWanted = true;
+      spare.signalAll();
+    } finally {
+      lock.unlock();
+    }
   }
 
   /// Keeps the next segment ready on a thread of its own, so that the log never waits for it.
   private void prepare() {
-    while (!stopping) {
-      try {
-        if (!files.spareReady(segmentBytes)) {
-          files.prepareSpare(segmentBytes);
+    try {
+      while (awaitWanted()) {
+        @Nullable Exception problem = null;
+        try {
+          if (!files.spareReady(segmentBytes)) {
+            files.prepareSpare(segmentBytes);
+          }
+        } catch (IOException | RuntimeException e) {
+          problem = e;
         }
-        spareMissing = false;
-      } catch (IOException e) {
-        if (!stopping && !spareMissing) {
-          LOG.errorf("no room for the next segment of the log: %s", e.getMessage());
+        prepared(problem);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// Waits until a spare is wanted, or may be had now. False at the stop.
+  private boolean awaitWanted() throws InterruptedException {
+    lock.lock();
+    try {
+      while (!stopping && !spareWanted) {
+        if (spareMissing) {
+          spareWanted = spare.awaitNanos(RETRY_SPARE_NANOS) <= 0;
+        } else {
+          spare.await();
         }
-        spareMissing = true;
       }
-      try {
-        Thread.sleep(500);
-      } catch (InterruptedException e) {
-        return;
+      spareWanted = false;
+      return !stopping;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void prepared(@Nullable Exception problem) {
+    boolean missing = problem != null;
+    boolean changed = missing != spareMissing;
+    lock.lock();
+    try {
+      spareMissing = missing;
+      spare.signalAll();
+    } finally {
+      lock.unlock();
+    }
+    if (changed) {
+      if (problem != null) {
+        LOG.errorf("no room for the next segment of the log: %s", problem.getMessage());
+      } else {
+        LOG.info("there is room for the next segment of the log again");
       }
+      onSpace.run();
     }
   }
 }

@@ -6,10 +6,14 @@ import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
 import dev.parley.kv.node.http.Bodies;
 import dev.parley.kv.node.http.Problem;
+import io.vertx.core.Context;
+import io.vertx.core.Vertx;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jboss.logging.Logger;
 
 /// Where batches from peers arrive. Anything that is not from a member of this very cluster with
@@ -27,6 +31,9 @@ class PeerRoute {
 
   private final Settings settings;
   private final NodeHost host;
+
+  /// Peers whose batch was taken, but not yet answered, because the disk is behind.
+  private final Set<String> held = ConcurrentHashMap.newKeySet();
 
   PeerRoute(Settings settings, NodeHost host) {
     this.settings = settings;
@@ -58,7 +65,32 @@ class PeerRoute {
       Problem.WRONG_CLUSTER.answer(context, "not a peer of this cluster");
       return;
     }
-    host.receive(batch);
-    context.response().setStatusCode(204).end();
+    if (!host.logBehind()) {
+      host.receive(batch);
+      context.response().setStatusCode(204).end();
+    } else if (held.add(batch.from())) {
+      host.receive(batch);
+      hold(context, batch.from());
+    } else {
+      // It did not wait for the answer to its last one. What is refused here was never delivered.
+      Problem.NOT_APPLIED.answer(context, "the disk is behind");
+    }
+  }
+
+  /// Answers once the disk has caught up, so that until then the peer's next messages gather on
+  /// its side.
+  private void hold(RoutingContext context, String from) {
+    Context loop = Vertx.currentContext();
+    host.whenLogHasRoom(
+        () -> {
+          held.remove(from);
+          loop.runOnContext(
+              _ -> {
+                var response = context.response();
+                if (!response.ended() && !response.closed()) {
+                  response.setStatusCode(204).end();
+                }
+              });
+        });
   }
 }

@@ -71,7 +71,7 @@ final class Replies {
       case Answer.NotApplied(var reason) -> error("UNAVAILABLE not applied: " + reason);
       case Answer.Unavailable(var reason) -> error("UNAVAILABLE " + reason);
       case Answer.Unknown(var reason) -> error("UNKNOWN it may have been applied: " + reason);
-      case Answer.Forgotten() ->
+      case Answer.Forgotten _ ->
           error(
               "UNKNOWN it may have been applied: the operation is older than what the key"
                   + " remembers of its history");

@@ -1,0 +1,258 @@
+package dev.parley.kv.core;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/// Whole nodes together, without chance: formation, the fast paths, purging, expiry, and disks that
+/// are not what they were.
+class ClusterTest {
+
+  private static final List<String> IDS = List.of("a", "b", "c");
+
+  private final QuietCluster cluster = new QuietCluster(Layout.of(IDS));
+
+  private long carried(Class<? extends Message> type) {
+    return cluster.carried.stream().filter(type::isInstance).count();
+  }
+
+  @Test
+  void beginsOnlyWhenAllMembersHaveMet() {
+    cluster.start("a");
+    cluster.start("b");
+    cluster.pass(3000);
+    Answer early = cluster.put("a", "k", "x");
+    assertInstanceOf(Answer.NotApplied.class, early);
+    assertTrue(early.toString().contains("c"), early.toString());
+
+    cluster.start("c");
+    cluster.pass(1000);
+    assertInstanceOf(Answer.Applied.class, cluster.put("a", "k", "x"));
+    assertEquals("x", cluster.get("c", "k"));
+  }
+
+  @Test
+  void oneMemberThatComesBackLaterIsEnoughOfAMajority() {
+    cluster.startAll();
+    cluster.put("a", "k", "x");
+    IDS.forEach(cluster::stop);
+    cluster.start("a");
+    cluster.start("b");
+    cluster.pass(1000);
+    assertEquals("x", cluster.get("b", "k"));
+  }
+
+  @Test
+  void aKeyThatChangesAgainNeedsOneRoundTrip() {
+    cluster.startAll();
+    String key = Formed.keyOf("a", IDS).toString();
+    cluster.put("a", key, "1");
+    cluster.carried.clear();
+    for (int i = 2; i < 10; i++) {
+      assertInstanceOf(Answer.Applied.class, cluster.put("a", key, "" + i));
+    }
+    assertEquals(0, carried(Message.Prepare.class));
+    assertEquals(2 * 8, carried(Message.Accept.class));
+    assertEquals("9", cluster.get("b", key));
+  }
+
+  @Test
+  void aWarmBallotIsWorthNothingAfterAnotherNodeWrote() {
+    cluster.startAll();
+    String key = Formed.keyOf("a", IDS).toString();
+    cluster.put("a", key, "1");
+    cluster.isolate("a");
+    cluster.pass(2000);
+    assertInstanceOf(Answer.Applied.class, cluster.put("b", key, "2"));
+    cluster.heal();
+    Answer refused = cluster.write("a", key, new Precondition.Absent(), "3", 0);
+    assertInstanceOf(Answer.Conflict.class, refused);
+    assertEquals("2", cluster.get("a", key));
+  }
+
+  @Test
+  void aNodeThatHoldsNoCopyWritesAHotKeyAllTheSame() {
+    QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
+    five.startAll();
+    Key key = Key.of("hot");
+    Layout layout = five.node("a").core().layout();
+    String outside =
+        layout.ids().stream()
+            .filter(id -> !layout.replicas(key).all().contains(id))
+            .findFirst()
+            .orElseThrow();
+    String inside = layout.placement(key).getLast();
+    for (int i = 0; i < 2 * Versioned.WINDOW; i++) {
+      assertInstanceOf(Answer.Applied.class, five.put(inside, "hot", "" + i));
+    }
+    assertInstanceOf(Answer.Applied.class, five.put(outside, "hot", "x"));
+    assertEquals("x", five.get(outside, "hot"));
+    assertEquals("x", five.get(inside, "hot"));
+  }
+
+  @Test
+  void aListingGathersFromAllReplicaSets() {
+    QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
+    five.startAll();
+    for (int i = 0; i < 50; i++) {
+      five.put("a", "row/%02d".formatted(i), "" + i);
+    }
+    five.write("b", "row/07", new Precondition.Always(), null, 0);
+    for (String id : List.of("a", "d", "e")) {
+      var page =
+          assertInstanceOf(
+              Answer.Page.class, five.ask(id, new Event.Scan(1, "row/".getBytes(UTF_8), null, 20)));
+      assertEquals(20, page.rows().size());
+      assertEquals("row/20", String.valueOf(page.next()));
+      var rest =
+          assertInstanceOf(
+              Answer.Page.class,
+              five.ask(id, new Event.Scan(1, "row/".getBytes(UTF_8), page.next(), 100)));
+      assertEquals(29, rest.rows().size());
+      assertNull(rest.next());
+    }
+  }
+
+  @Test
+  void aReadAsksNoMoreThanAQuorum() {
+    cluster.startAll();
+    cluster.put("a", "k", "x");
+    cluster.pass(100);
+    cluster.carried.clear();
+    assertEquals("x", cluster.get("b", "k"));
+    assertEquals(1, carried(Message.Read.class));
+  }
+
+  @Test
+  void aDeletedKeyIsForgottenByAllAndItsVersionsNeverReturn() {
+    cluster.startAll();
+    var before = assertInstanceOf(Answer.Applied.class, cluster.put("a", "k", "x"));
+    cluster.put("a", "k", "y");
+    var gone =
+        assertInstanceOf(
+            Answer.Applied.class, cluster.write("b", "k", new Precondition.Always(), null, 0));
+    assertEquals(1, cluster.node("c").core().tombstones());
+    cluster.pass(60_000);
+    for (String id : IDS) {
+      assertEquals(0, cluster.node(id).core().tombstones(), id);
+      assertNull(cluster.get(id, "k"));
+    }
+    var again = assertInstanceOf(Answer.Applied.class, cluster.put("c", "k", "z"));
+    assertTrue(again.version() > gone.version() && gone.version() > before.version());
+    // And a restart knows no more of it than what was said.
+    IDS.forEach(cluster::stop);
+    cluster.startAll();
+    assertEquals("z", cluster.get("a", "k"));
+  }
+
+  @Test
+  void aTombstoneIsNotPurgedWhileAReplicaIsAway() {
+    cluster.startAll();
+    cluster.put("a", "k", "x");
+    cluster.isolate("c");
+    cluster.write("a", "k", new Precondition.Always(), null, 0);
+    cluster.pass(60_000);
+    assertEquals(1, cluster.node("a").core().tombstones());
+    cluster.heal();
+    cluster.pass(60_000);
+    assertEquals(0, cluster.node("a").core().tombstones());
+    assertNull(cluster.get("c", "k"));
+  }
+
+  @Test
+  void aValueWhoseTimeIsOverIsDeletedOnceAndNotHiddenBefore() {
+    cluster.startAll();
+    cluster.write("a", "k", new Precondition.Always(), "x", 5_000);
+    cluster.pass(20_000);
+    assertEquals("x", cluster.get("b", "k"));
+    for (String id : IDS) {
+      cluster.tell(id, new Event.WallClock(4_999));
+    }
+    assertEquals("x", cluster.get("b", "k"));
+    for (String id : IDS) {
+      cluster.tell(id, new Event.WallClock(5_001));
+    }
+    cluster.pass(100);
+    assertNull(cluster.get("b", "k"));
+    long expirations = 0;
+    for (String id : IDS) {
+      expirations += cluster.node(id).core().counters().expirations();
+    }
+    assertEquals(1, expirations);
+  }
+
+  @Test
+  void aValueThatReplacesAnExpiringOneStays() {
+    cluster.startAll();
+    cluster.write("a", "k", new Precondition.Always(), "x", 5_000);
+    cluster.put("b", "k", "y");
+    IDS.forEach(id -> cluster.tell(id, new Event.WallClock(9_000)));
+    cluster.pass(100);
+    assertEquals("y", cluster.get("c", "k"));
+  }
+
+  @Test
+  void aBlankDiskUnderAnOldIdIsRefused() {
+    cluster.startAll();
+    cluster.put("a", "k", "x");
+    cluster.stop("b");
+    cluster.node("b").disk = new ArrayList<>();
+    cluster.start("b");
+    cluster.pass(1000);
+    String reason = cluster.node("b").halted;
+    assertNotNull(reason);
+    assertTrue(reason.contains("another disk"), reason);
+    assertEquals("x", cluster.get("a", "k"));
+  }
+
+  @Test
+  void aBlankDiskAnswersNothingEvenIfNobodyIsThereToRefuseIt() {
+    cluster.startAll();
+    cluster.isolate("c");
+    cluster.put("a", "k", "x");
+    cluster.stop("a");
+    cluster.stop("b");
+    cluster.node("b").disk = new ArrayList<>();
+    cluster.heal();
+    cluster.start("b");
+    // c never saw the write, and b lost it: together they must not say it is absent.
+    cluster.pass(3000);
+    assertInstanceOf(Answer.Unavailable.class, cluster.ask("c", new Event.Read(1, Key.of("k"))));
+  }
+
+  @Test
+  void aCopyOfTheDiskFromBeforeTheLastStartIsRefused() {
+    cluster.startAll();
+    List<LogRecord> copy = List.copyOf(cluster.node("b").disk);
+    cluster.stop("b");
+    cluster.start("b");
+    cluster.pass(1000);
+    cluster.put("b", "k", "x");
+    cluster.stop("b");
+    cluster.node("b").disk = new ArrayList<>(copy);
+    cluster.start("b");
+    cluster.pass(1000);
+    String reason = cluster.node("b").halted;
+    assertNotNull(reason);
+    assertTrue(reason.contains("copy"), reason);
+  }
+
+  @Test
+  void nodesThatAreToldOfDifferentMembersDoNotBegin() {
+    Layout more = Layout.of(List.of("a", "b", "c", "d"));
+    cluster.start("a");
+    cluster.start("b");
+    cluster.start("c", more);
+    cluster.pass(3000);
+    for (String id : IDS) {
+      assertInstanceOf(Answer.NotApplied.class, cluster.put(id, "k", "x"));
+    }
+  }
+}
