@@ -79,6 +79,16 @@ class BatchTest {
   }
 
   @Test
+  void aTimeToLiveIsKept() {
+    JsonObject put = op("put", "batch/ttl", "value", "1").put("ttl_seconds", 1);
+    send(put).statusCode(200).body("results[0].status", equalTo(201));
+    long deadline = System.nanoTime() + 20_000_000_000L;
+    while (given().get("/v1/kv/batch/ttl").statusCode() == 200) {
+      assertTrue(System.nanoTime() < deadline, "still there");
+    }
+  }
+
+  @Test
   void operationsOnOneKeyKeepTheirOrder() {
     JsonObject[] operations = new JsonObject[1000];
     for (int i = 0; i < operations.length; i++) {

@@ -317,7 +317,11 @@ class BatchRoute {
     String idempotencyKey = fields.get("idempotency_key");
     boolean first = idempotencyKey == null || "1".equals(fields.get("attempt"));
     return new Mutation(
-        Requests.operation(idempotencyKey, key), condition, value, Requests.base(condition, first));
+        Requests.operation(idempotencyKey, key),
+        condition,
+        value,
+        Requests.base(condition, first),
+        Requests.expiry(fields.get("ttl_seconds")));
   }
 
   private static Precondition condition(@Nullable String match, @Nullable String noneMatch) {

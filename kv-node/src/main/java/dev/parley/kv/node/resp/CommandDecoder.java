@@ -8,6 +8,7 @@ import io.netty.handler.codec.redis.ArrayRedisMessage;
 import io.netty.handler.codec.redis.BulkStringHeaderRedisMessage;
 import io.netty.handler.codec.redis.BulkStringRedisContent;
 import io.netty.handler.codec.redis.FullBulkStringRedisMessage;
+import io.netty.handler.codec.redis.InlineCommandRedisMessage;
 import io.netty.handler.codec.redis.LastBulkStringRedisContent;
 import io.netty.handler.codec.redis.RedisCodecException;
 import io.netty.util.ReferenceCountUtil;
@@ -58,6 +59,8 @@ final class CommandDecoder extends ChannelInboundHandlerAdapter {
         case ArrayHeaderRedisMessage header -> begin(header.length());
         // An empty or a null array is a command without a name: nothing to answer, as in Redis.
         case ArrayRedisMessage _ when missing == 0 -> {}
+        // redis-cli sends an empty line when it ends a mass insertion.
+        case InlineCommandRedisMessage inline when missing == 0 && inline.content().isEmpty() -> {}
         case BulkStringHeaderRedisMessage header when missing > 0 -> beginPart(header);
         case FullBulkStringRedisMessage whole when missing > 0 && !whole.isNull() -> {
           beginPart(null);

@@ -124,7 +124,7 @@ class RespServer {
     connections.add(channel);
     channel
         .pipeline()
-        .addLast(new RedisDecoder())
+        .addLast(new RedisDecoder(true))
         .addLast(new CommandDecoder(held))
         .addLast(
             new Connection(

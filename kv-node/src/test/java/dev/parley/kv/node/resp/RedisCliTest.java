@@ -55,7 +55,7 @@ class RedisCliTest {
     assertEquals("one", cli("", "GET", "cli/a"));
     assertEquals("two", cli("", "SET", "cli/b", "two").equals("OK") ? cli("", "GET", "cli/b") : "");
     assertEquals("one\ntwo", cli("", "MGET", "cli/a", "cli/b"));
-    assertEquals("cli/a\ncli/b", cli("", "--scan", "--pattern", "cli/*", "--count", "1"));
+    assertEquals("cli/a\ncli/b", cli("", "--scan", "--pattern", "cli/[ab]"));
     assertEquals("2", cli("", "DEL", "cli/a", "cli/b"));
     assertTrue(cli("", "INFO").contains("cluster_id:parley"));
     assertTrue(cli("", "GET", "backends/x").startsWith("NOPERM"));
@@ -83,6 +83,7 @@ class RedisCliTest {
       protocol.append("*3\r\n$3\r\nSET\r\n$").append(key.length()).append("\r\n").append(key);
       protocol.append("\r\n$1\r\nx\r\n");
     }
-    assertTrue(cli(protocol.toString(), "--pipe").contains("errors: 0, replies: 2000"));
+    String said = cli(protocol.toString(), "--pipe");
+    assertTrue(said.contains("errors: 0, replies: 2000"), said);
   }
 }
