@@ -18,7 +18,7 @@ class FileSegmentsTest {
 
   private static final int SIZE = 3 << 20;
 
-  @TempDir private Path directory = Path.of("");
+  @TempDir private Path directory;
 
   private static byte[] random(int length) {
     byte[] bytes = new byte[length];

@@ -32,7 +32,7 @@ class LogWriterTest {
 
   private static final int SEGMENT = 4 << 20;
 
-  @TempDir private Path directory = Path.of("");
+  @TempDir private Path directory;
 
   /// The real files; forcing a segment can be held up or made to fail.
   private static final class Disk implements SegmentStorage {

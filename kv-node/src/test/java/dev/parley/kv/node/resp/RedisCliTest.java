@@ -60,7 +60,7 @@ class RedisCliTest {
     assertTrue(cli("", "INFO").contains("cluster_id:parley"));
     assertTrue(cli("", "GET", "backends/x").startsWith("NOPERM"));
     assertEquals(
-        "", cli("", "-a", "test-service-token-0123", "--no-auth-warning", "GET", "backends/x"));
+        "", cli("", "-a", "test-service-token-0123", "--no-auth-warning", "GET", "backends/none"));
     assertTrue(cli("", "-3", "PING").contains("NOPROTO"));
   }
 
