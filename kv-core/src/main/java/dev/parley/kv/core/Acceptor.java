@@ -30,6 +30,9 @@ public final class Acceptor {
   /// promised then holds for all keys without a record.
   static final int MAX_BARE_PROMISES = 8192;
 
+  /// Leaves of a partition's hash tree. With a million keys on the node, a leaf has sixty.
+  static final int LEAVES = 64;
+
   /// Most bytes of bodies in one scan reply.
   static final int SCAN_BYTES = 2 << 20;
 
@@ -49,6 +52,10 @@ public final class Acceptor {
 
   private static final class Partition {
     final TreeMap<Key, Slot> slots = new TreeMap<>();
+
+    /// A Merkle tree of two levels over what was accepted, see [Acceptor#digest].
+    final long[] leaves = new long[LEAVES];
+
     long floor;
   }
 
@@ -116,11 +123,11 @@ public final class Acceptor {
         starts.putAll(itsStarts);
         metaLsn = lsn;
       }
-      case LogRecord.Installed(var itsLayout, var itsFormed) -> {
+      case LogRecord.Installed(var itsLayout, var itsFormed, var before) -> {
         layout = itsLayout;
         formed = itsFormed;
         layoutLsn = lsn;
-        wipe();
+        wipe(itsLayout, before);
       }
       case LogRecord.Mark() -> {}
     }
@@ -221,14 +228,119 @@ public final class Acceptor {
     return slot == null ? null : slot.value;
   }
 
-  /// Goes on in this layout, and forgets the keys that this node does not hold in it: whoever asks
-  /// in an earlier epoch is refused from now on, so that nobody relies on them here.
+  /// Goes on in this layout, and forgets the keys that this node does not hold in it, or has not
+  /// held all the time since: whoever asks in an earlier epoch is refused from now on, so that
+  /// nobody relies on them here.
   void install(Layout newLayout, boolean nowFormed) {
+    long before = layout == null ? 0 : layout.epoch();
     layout = newLayout;
     formed = nowFormed;
-    wipe();
-    layoutLsn = append.applyAsLong(new LogRecord.Installed(newLayout, nowFormed));
+    wipe(newLayout, before);
+    layoutLsn = append.applyAsLong(new LogRecord.Installed(newLayout, nowFormed, before));
     fenceLsn = layoutLsn;
+  }
+
+  /// A counter that no promise given so far, and no floor, lies above.
+  long bound() {
+    long bound = ceiling;
+    for (Partition partition : partitions) {
+      bound = Math.max(bound, partition.floor);
+    }
+    return bound;
+  }
+
+  /// Raises the floor of every partition that is moving, whoever holds it: where it is not held,
+  /// the floor tells a new operation's base.
+  Reply raise(Message.Raise message) {
+    Layout now = layout;
+    boolean raised = false;
+    if (now != null) {
+      for (int i = 0; i < now.partitions().size(); i++) {
+        int partition = i % Layout.PARTITIONS;
+        if (now.partitions().get(i).joint() && partitions[partition].floor < message.floor()) {
+          raise(partition, message.floor());
+          raised = true;
+        }
+      }
+    }
+    if (raised) {
+      appendMeta();
+    }
+    return after(null, new Message.Raised(message.call()));
+  }
+
+  /// What is accepted here, summed up: one number for every partition, or for every leaf of one.
+  /// Equal numbers mean equal keys at equal ballots, but for a chance of one in 2^64.
+  ///
+  /// @param partition -1 for all
+  long[] digest(int partition) {
+    if (partition >= 0) {
+      return partitions[partition].leaves.clone();
+    }
+    long[] roots = new long[partitions.length];
+    for (int i = 0; i < roots.length; i++) {
+      for (int leaf = 0; leaf < LEAVES; leaf++) {
+        roots[i] = Key.mix(roots[i] + leaf) ^ partitions[i].leaves[leaf];
+      }
+    }
+    return roots;
+  }
+
+  Reply digest(Message.Digest message) {
+    return after(
+        null,
+        new Message.DigestReply(
+            message.call(), digest(Math.min(message.partition(), partitions.length - 1))));
+  }
+
+  /// Up to `limit` keys of one leaf after `after`, with what was accepted.
+  Reply rows(Message.Rows message) {
+    List<Message.ScanRow> rows = new ArrayList<>();
+    boolean more = false;
+    long lsn = 0;
+    int number = Math.clamp(message.partition(), 0, partitions.length - 1);
+    TreeMap<Key, Slot> slots = partitions[number].slots;
+    Key after = message.after();
+    for (Map.Entry<Key, Slot> entry :
+        (after == null ? slots : slots.tailMap(after, false)).entrySet()) {
+      Key key = entry.getKey();
+      if (key.equals(Key.LAYOUT) || leaf(key) != message.leaf()) {
+        continue;
+      }
+      if (rows.size() == message.limit()) {
+        more = true;
+        break;
+      }
+      Slot slot = entry.getValue();
+      rows.add(
+          new Message.ScanRow(
+              key,
+              slot.accepted,
+              slot.value.version(),
+              slot.value.exists(),
+              null,
+              slot.value.expiresAtMillis()));
+      lsn = Math.max(lsn, slot.lsn);
+    }
+    return new Reply(
+        new Message.ScanReply(message.call(), rows, more, partitions[number].floor),
+        rules.replyAfter(Math.max(lsn, Math.max(metaLsn, fenceLsn))));
+  }
+
+  private static int leaf(Key key) {
+    return (int) (Key.hash64(key.utf8()) >>> 58);
+  }
+
+  /// Takes the key at this ballot into the hash tree, or out of it again.
+  private void toggle(Key key, Ballot accepted) {
+    if (key.equals(Key.LAYOUT)) {
+      return; // Nodes that share no partition hold it, too.
+    }
+    long hash = Key.hash64(key.utf8());
+    long stamp =
+        Key.mix(accepted.counter() * 0x9e3779b97f4a7c15L + accepted.boot())
+            ^ accepted.node().hashCode();
+    partition(key).leaves[(int) (hash >>> 58)] ^= Key.mix(hash ^ stamp);
   }
 
   /// Makes every later version in the partition lie above `floor`.
@@ -531,11 +643,13 @@ public final class Acceptor {
       liveBytes += key.utf8().length;
     } else {
       uncount(key, slot.value);
+      toggle(key, slot.accepted);
       slot.promised = Ballot.max(slot.promised, ballot);
       slot.accepted = ballot;
       slot.value = value;
       slot.lsn = lsn;
     }
+    toggle(key, ballot);
     liveBytes += value.weight();
     if (value.exists()) {
       liveKeys++;
@@ -551,6 +665,7 @@ public final class Acceptor {
     Slot slot = partition(key).slots.remove(key);
     if (slot != null) {
       uncount(key, slot.value);
+      toggle(key, slot.accepted);
       liveBytes -= key.utf8().length;
     }
   }
@@ -567,14 +682,16 @@ public final class Acceptor {
     }
   }
 
-  private void wipe() {
-    Layout now = layout;
-    if (now == null || now.distinct().stream().allMatch(each -> each.all().contains(self))) {
+  private void wipe(Layout now, long before) {
+    boolean holdsAll = now.distinct().stream().allMatch(each -> each.all().contains(self));
+    boolean neverAway =
+        now.joined().stream().allMatch(each -> each.getOrDefault(self, 0L) <= before);
+    if (holdsAll && neverAway) {
       return;
     }
     for (Partition partition : partitions) {
       for (Key key : List.copyOf(partition.slots.keySet())) {
-        if (!now.holds(self, key)) {
+        if (!now.counts(self, key, before)) {
           remove(key);
         }
       }

@@ -15,6 +15,38 @@ public sealed interface Answer {
   /// What a listing found.
   sealed interface OfScan extends Answer {}
 
+  /// What became of a change of the members.
+  sealed interface OfChange extends Answer {}
+
+  /// The change is decided and goes on by itself: from now on the cluster is in this epoch.
+  ///
+  /// @param partitions how many of them move
+  record Begun(long epoch, int partitions) implements OfChange {}
+
+  /// Nothing was changed.
+  record Rejected(Reason reason, String detail) implements OfChange {}
+
+  /// Why members are not changed.
+  enum Reason {
+    /// The request makes no sense: a bad address, weight or group.
+    INVALID,
+    /// There is no such member.
+    UNKNOWN_MEMBER,
+    /// The id belongs to a member, or did once.
+    ID_IN_USE,
+    /// Nobody of that id has said hello here lately.
+    NOT_HEARD_OF,
+    /// Too few would remain.
+    TOO_FEW,
+    /// Another change is under way.
+    UNDER_WAY,
+    /// This node cannot decide anything now.
+    UNAVAILABLE
+  }
+
+  /// The change may or may not have been decided. The cluster's epoch will tell.
+  record Undecided(String reason) implements OfChange {}
+
   /// The mutation took effect, once.
   ///
   /// @param version the version this very operation created

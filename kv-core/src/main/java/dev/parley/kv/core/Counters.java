@@ -10,6 +10,8 @@ public final class Counters {
   long hedges;
   long replays;
   long identities;
+  long moved;
+  long repaired;
 
   /// Ballots that were decided.
   public long rounds() {
@@ -49,5 +51,15 @@ public final class Counters {
   /// Reads that needed a ballot of their own.
   public long identities() {
     return identities;
+  }
+
+  /// Keys this node moved to other nodes.
+  public long moved() {
+    return moved;
+  }
+
+  /// Keys that this node brought up to date, here or at a peer, because they differed.
+  public long repaired() {
+    return repaired;
   }
 }

@@ -14,6 +14,9 @@ public sealed interface Event {
   @SuppressWarnings("ArrayRecordComponent") // Never compared.
   record Scan(long ticket, byte[] prefix, @Nullable Key after, int limit) implements Event {}
 
+  /// An operator wants other members.
+  record ChangeMembers(long ticket, MemberChange change) implements Event {}
+
   /// A message arrived from a peer, from this boot of it.
   record Received(String from, long boot, Message message) implements Event {}
 

@@ -36,10 +36,11 @@ final class KeyQueue {
   /// Values beyond this take their time on the way.
   private static final int LARGE = 64 << 10;
 
-  /// One mutation or (mutation null) read or purge that waits to be decided here.
+  /// One mutation or (mutation null) read, purge or rewrite that waits to be decided here.
   static final class Attempt {
     final @Nullable Mutation mutation;
     final boolean purge;
+    final boolean rewrite;
     final long deadline;
     final Consumer<Answer> done;
     long base;
@@ -48,13 +49,18 @@ final class KeyQueue {
     NodeCore.@Nullable Alarm expiry;
 
     Attempt(@Nullable Mutation mutation, long deadline, Consumer<Answer> done) {
-      this(mutation, false, deadline, done);
+      this(mutation, false, false, deadline, done);
     }
 
     private Attempt(
-        @Nullable Mutation mutation, boolean purge, long deadline, Consumer<Answer> done) {
+        @Nullable Mutation mutation,
+        boolean purge,
+        boolean rewrite,
+        long deadline,
+        Consumer<Answer> done) {
       this.mutation = mutation;
       this.purge = purge;
+      this.rewrite = rewrite;
       this.base = mutation == null ? Mutation.NO_BASE : mutation.base();
       this.deadline = deadline;
       this.done = done;
@@ -62,7 +68,13 @@ final class KeyQueue {
 
     /// Has the key's tombstone forgotten by all replicas, if all are there to do so.
     static Attempt purge(long deadline) {
-      return new Attempt(null, true, deadline, _ -> {});
+      return new Attempt(null, true, false, deadline, _ -> {});
+    }
+
+    /// Has the key's value, if it has one, accepted again under a ballot of the present epoch, even
+    /// if all promises agree on it: that is how it comes to new replicas.
+    static Attempt rewrite(long deadline, Consumer<Answer> done) {
+      return new Attempt(null, false, true, deadline, done);
     }
 
     void finish(Answer answer) {
@@ -181,6 +193,10 @@ final class KeyQueue {
       phase = Phase.IDLE;
       silence();
       node.rests(key, this, warm != null);
+      return;
+    }
+    if (node.rules().reusesBallots() && node.rules().quorum(replicas, promises.keySet())) {
+      promised();
       return;
     }
     replicas = node.replicas(key);
@@ -379,14 +395,15 @@ final class KeyQueue {
       boolean existed = value != null && value.exists();
       long version = node.rules().nextVersion(ballot, value == null ? 0 : value.version(), floor);
       node.observe(version);
-      value = Versioned.after(value, mutation, version, floor);
+      value = node.rules().after(value, mutation, version, floor);
       attempt.proposed = true;
       answers.add(new Decided(attempt, new Answer.Applied(version, existed)));
     }
     decided = answers;
     boolean changed = value != before;
     if (!changed && !isWarm && !purging) {
-      if (basis.ballot().equals(Ballot.ZERO) || (basis.chosen() && !unburied)) {
+      boolean rewriting = batch.stream().anyMatch(attempt -> attempt.rewrite);
+      if (basis.ballot().equals(Ballot.ZERO) || (basis.chosen() && !unburied && !rewriting)) {
         settle(null);
         return;
       }
@@ -396,7 +413,9 @@ final class KeyQueue {
     }
     phase = Phase.ACCEPTING;
     proposal = value;
-    next = purging ? Ballot.ZERO : node.nextBallot(BATCH);
+    // Nobody is expected to change a key again because it was purged or moved.
+    boolean once = purging || batch.stream().allMatch(attempt -> attempt.rewrite);
+    next = once ? Ballot.ZERO : node.nextBallot(BATCH);
     beginPhase();
     sendAll(new Message.Accept(new Message.Scope(epoch), call, key, ballot, value, next));
   }

@@ -3,11 +3,14 @@ package dev.parley.kv.core;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /// Which nodes there are and which of them hold which partition, in one epoch.
@@ -20,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 /// The layout itself is the value of one register, [Key#LAYOUT], that all members hold. It changes
 /// by compare-and-set only, one epoch at a time, and from a joint layout only to the settled one.
 ///
+/// An id that was a member once never returns: ballots carry it, and a blank disk would use them
+/// again. Removed ids therefore stay in the layout.
+///
 /// 1. Thaler, Ravishankar: Using Name-Based Mappings to Increase Hit Rates, 1998.
 /// 2. Schindelhauer, Schomaker: Weighted Distributed Hash Tables, 2005.
 public final class Layout {
@@ -29,6 +35,13 @@ public final class Layout {
 
   /// Copies of every key, as far as the group has members.
   public static final int REPLICATION = 3;
+
+  /// Ids that can be used up by removing members. A cluster that needs more is copied into a new
+  /// one.
+  public static final int MAX_DEPARTED = 1024;
+
+  /// Members a cluster can have. Each holds the register, and everyone pings everyone.
+  public static final int MAX_MEMBERS = 64;
 
   /// One node.
   ///
@@ -52,11 +65,18 @@ public final class Layout {
     }
   }
 
+  /// A node that was a member once.
+  ///
+  /// @param url where it listened, so that it can be told
+  public record Departed(String id, String url, @Nullable OpId disk) {}
+
   private final long epoch;
   private final List<Member> members;
   private final List<Group> groups;
   private final Replicas register;
   private final List<Replicas> partitions;
+  private final List<SortedMap<String, Long>> joined;
+  private final List<Departed> departed;
   private final List<Replicas> distinct;
   private final List<String> ids;
   private final TreeMap<String, Integer> groupOfKeyspace = new TreeMap<>();
@@ -66,7 +86,9 @@ public final class Layout {
       List<Member> members,
       List<Group> groups,
       Replicas register,
-      List<Replicas> partitions) {
+      List<Replicas> partitions,
+      List<SortedMap<String, Long>> joined,
+      List<Departed> departed) {
     this.epoch = epoch;
     this.members = members.stream().sorted(Comparator.comparing(Member::id)).toList();
     this.groups = List.copyOf(groups);
@@ -77,6 +99,8 @@ public final class Layout {
       interned.add(shared.computeIfAbsent(each.toString(), _ -> each));
     }
     this.partitions = List.copyOf(interned);
+    this.joined = List.copyOf(joined);
+    this.departed = List.copyOf(departed);
     this.distinct = List.copyOf(shared.values());
     this.ids = this.members.stream().map(Member::id).toList();
     for (int i = 1; i < groups.size(); i++) {
@@ -93,7 +117,18 @@ public final class Layout {
   public static Layout initial(List<Member> members, List<Group> groups) {
     check(members, groups);
     List<String> all = members.stream().map(Member::id).sorted().toList();
-    return new Layout(1, members, groups, Replicas.stable(all), assign(members, groups));
+    return new Layout(
+        1,
+        members,
+        groups,
+        Replicas.stable(all),
+        assign(members, groups),
+        nobodyJoined(groups),
+        List.of());
+  }
+
+  private static List<SortedMap<String, Long>> nobodyJoined(List<Group> groups) {
+    return Collections.nCopies(groups.size() * PARTITIONS, new TreeMap<>());
   }
 
   /// One group of equal members, for tests and benchmarks.
@@ -107,18 +142,20 @@ public final class Layout {
 
   /// A layout from its parts, as it was stored.
   ///
+  /// @param joined see [#joined]
   /// @throws IllegalArgumentException if the parts do not fit together
   public static Layout stored(
       long epoch,
       List<Member> members,
       List<Group> groups,
       Replicas register,
-      List<Replicas> partitions) {
+      List<Replicas> partitions,
+      List<SortedMap<String, Long>> joined,
+      List<Departed> departed) {
     check(members, groups);
-    if (partitions.size() != groups.size() * PARTITIONS || epoch < 1) {
-      throw new IllegalArgumentException("not a layout");
-    }
-    return new Layout(epoch, members, groups, register, partitions);
+    int wanted = groups.size() * PARTITIONS;
+    require(epoch >= 1 && partitions.size() == wanted && joined.size() == wanted, "not a layout");
+    return new Layout(epoch, members, groups, register, partitions, joined, departed);
   }
 
   private static void check(List<Member> members, List<Group> groups) {
@@ -130,6 +167,7 @@ public final class Layout {
       used.add(member.group());
     }
     require(!ids.isEmpty(), "there is no member");
+    require(ids.size() <= MAX_MEMBERS, "there are more than " + MAX_MEMBERS + " members");
     LinkedHashSet<String> names = new LinkedHashSet<>();
     LinkedHashSet<String> keyspaces = new LinkedHashSet<>();
     for (Group group : groups) {
@@ -202,6 +240,17 @@ public final class Layout {
     return partitions;
   }
 
+  /// Since which epoch the later replicas of every partition have been replicas of it without a
+  /// break. Those not named here have been since the first.
+  public List<SortedMap<String, Long>> joined() {
+    return joined;
+  }
+
+  /// The nodes that were removed, in that order. Their ids are not to be used again.
+  public List<Departed> departed() {
+    return departed;
+  }
+
   /// Every set of replicas that occurs.
   List<Replicas> distinct() {
     return distinct;
@@ -233,6 +282,31 @@ public final class Layout {
     return null;
   }
 
+  /// What is remembered of a removed member of this id.
+  @Nullable Departed departed(String id) {
+    for (Departed each : departed) {
+      if (each.id().equals(id)) {
+        return each;
+      }
+    }
+    return null;
+  }
+
+  /// Whether the member is still one once nothing moves any more.
+  public boolean stays(String id) {
+    return register.goal().contains(id);
+  }
+
+  /// How many members the group has, or will have once nothing moves any more.
+  int size(String group) {
+    List<String> staying = register.goal();
+    int size = 0;
+    for (Member member : members) {
+      size += member.group().equals(group) && staying.contains(member.id()) ? 1 : 0;
+    }
+    return size;
+  }
+
   /// Whether a partition is moving.
   public boolean joint() {
     return register.joint() || distinct.stream().anyMatch(Replicas::joint);
@@ -246,6 +320,14 @@ public final class Layout {
   /// Whether `id` holds the key, or is about to.
   boolean holds(String id, Key key) {
     return replicas(key).all().contains(id);
+  }
+
+  /// Whether what `id` remembers of the key from `epoch` still counts: it holds the key, and has
+  /// done so ever since. A replica that left the partition and came back must not bring along what
+  /// it held before, for meanwhile that may have been purged everywhere else.
+  boolean counts(String id, Key key, long epoch) {
+    return holds(id, key)
+        && (key.equals(Key.LAYOUT) || joined.get(index(key)).getOrDefault(id, 1L) <= epoch);
   }
 
   private int index(Key key) {
@@ -287,25 +369,44 @@ public final class Layout {
       OpId disk = disks.get(member.id());
       known.add(disk == null ? member : member.withDisk(disk));
     }
-    return new Layout(epoch, known, groups, register, partitions);
+    return new Layout(epoch, known, groups, register, partitions, joined, departed);
   }
 
-  /// The joint layout of the next epoch, on the way to these members.
+  /// The joint layout of the next epoch, on the way to these members. All partitions that move do
+  /// so in this one epoch: each has quorums of its own, so this is as safe as one after the other,
+  /// and needs two changes of the register instead of two for each.
   ///
   /// @throws IllegalStateException if this layout is joint itself
-  /// @throws IllegalArgumentException if the members do not fit the groups
+  /// @throws IllegalArgumentException if the members do not fit the groups, one of them was removed
+  ///     before, or too many were
   public Layout toward(Collection<Member> newMembers) {
     if (joint()) {
       throw new IllegalStateException("a change of the members is under way");
     }
     List<Member> goal = newMembers.stream().sorted(Comparator.comparing(Member::id)).toList();
     check(goal, groups);
+    for (Member member : goal) {
+      require(departed(member.id()) == null, member.id() + " was a member once and was removed");
+    }
+    long leaving =
+        members.stream().filter(m -> goal.stream().noneMatch(g -> g.id().equals(m.id()))).count();
+    require(
+        departed.size() + leaving <= MAX_DEPARTED,
+        "no more than " + MAX_DEPARTED + " nodes can ever be removed");
     List<Replicas> assigned = assign(goal, groups);
     List<Replicas> moving = new ArrayList<>();
+    List<SortedMap<String, Long>> since = new ArrayList<>();
     for (int i = 0; i < partitions.size(); i++) {
       List<String> from = partitions.get(i).current();
       List<String> to = assigned.get(i).current();
+      TreeMap<String, Long> arrivals = new TreeMap<>(joined.get(i));
+      for (String id : to) {
+        if (!from.contains(id)) {
+          arrivals.put(id, epoch + 1);
+        }
+      }
       moving.add(from.equals(to) ? partitions.get(i) : Replicas.joint(from, to));
+      since.add(arrivals);
     }
     List<Member> union = new ArrayList<>(goal);
     for (Member member : members) {
@@ -316,7 +417,7 @@ public final class Layout {
     List<String> to = goal.stream().map(Member::id).toList();
     Replicas newRegister =
         register.current().equals(to) ? register : Replicas.joint(register.current(), to);
-    return new Layout(epoch + 1, union, groups, newRegister, moving);
+    return new Layout(epoch + 1, union, groups, newRegister, moving, since, departed);
   }
 
   /// The layout after this joint one, when everything has arrived: the next epoch.
@@ -325,12 +426,25 @@ public final class Layout {
       throw new IllegalStateException("nothing is moving");
     }
     List<String> staying = register.goal();
-    List<Member> left = members.stream().filter(m -> staying.contains(m.id())).toList();
-    List<Replicas> there = new ArrayList<>();
-    for (Replicas each : partitions) {
-      there.add(Replicas.stable(each.goal()));
+    List<Member> left = new ArrayList<>();
+    List<Departed> gone = new ArrayList<>(departed);
+    for (Member member : members) {
+      if (staying.contains(member.id())) {
+        left.add(member);
+      } else {
+        gone.add(new Departed(member.id(), member.url(), member.disk()));
+      }
     }
-    return new Layout(epoch + 1, left, groups, Replicas.stable(staying), there);
+    List<Replicas> there = new ArrayList<>();
+    List<SortedMap<String, Long>> since = new ArrayList<>();
+    for (int i = 0; i < partitions.size(); i++) {
+      List<String> goal = partitions.get(i).goal();
+      TreeMap<String, Long> arrivals = new TreeMap<>(joined.get(i));
+      arrivals.keySet().retainAll(new TreeSet<>(goal));
+      there.add(Replicas.stable(goal));
+      since.add(arrivals);
+    }
+    return new Layout(epoch + 1, left, groups, Replicas.stable(staying), there, since, gone);
   }
 
   /// What two nodes compare to see that they were told of the same cluster: epoch, members, their

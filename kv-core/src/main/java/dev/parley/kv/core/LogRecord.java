@@ -28,7 +28,14 @@ public sealed interface LogRecord {
   /// The layout from here on. Keys that this node does not hold in it are gone.
   ///
   /// @param formed false while the members of a new cluster have not all agreed on it
-  record Installed(Layout layout, boolean formed) implements LogRecord {}
+  /// @param before the epoch of the layout before it, from which the node brings its keys along
+  record Installed(Layout layout, boolean formed, long before) implements LogRecord {
+
+    /// A layout that the node was in already.
+    public Installed(Layout layout, boolean formed) {
+      this(layout, formed, layout.epoch());
+    }
+  }
 
   /// Nothing. Written when the log falls idle, so that the group before it is proven durable.
   record Mark() implements LogRecord {}

@@ -123,5 +123,24 @@ public sealed interface Message {
   /// Take this layout if it is newer than yours; say when it is on disk.
   record Install(Scope scope, long call, Layout layout) implements Request {}
 
-  record Installed(long call, long epoch) implements Reply {}
+  /// @param bound a counter that nothing the replica promised lies above, nor any floor of it
+  record Installed(long call, long epoch, long bound) implements Reply {}
+
+  /// Raise the floor of every partition that is moving.
+  record Raise(Scope scope, long call, long floor) implements Request {}
+
+  record Raised(long call) implements Reply {}
+
+  /// Sum up what you accepted, by partition or by leaf of one.
+  ///
+  /// @param partition -1 for one number of every partition
+  record Digest(Scope scope, long call, int partition) implements Request {}
+
+  @SuppressWarnings("ArrayRecordComponent") // A message, never compared.
+  record DigestReply(long call, long[] hashes) implements Reply {}
+
+  /// Which keys lie in this leaf, accepted at which ballots? Answered by a [ScanReply] without
+  /// bodies.
+  record Rows(Scope scope, long call, int partition, int leaf, @Nullable Key after, int limit)
+      implements Request {}
 }

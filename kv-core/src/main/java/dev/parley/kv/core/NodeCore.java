@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.PriorityQueue;
 import java.util.Set;
@@ -50,6 +51,9 @@ public final class NodeCore {
   /// Nodes that are no members but say hello.
   private static final int MAX_CANDIDATES = 16;
 
+  /// After this many times the silence that makes a member suspect, a candidate has gone again.
+  private static final int CANDIDACY = 5;
+
   /// A call number is the boot and this many bits that count.
   private static final int CALL_BITS = 40;
 
@@ -61,6 +65,9 @@ public final class NodeCore {
   private record Call(ReplyHandler onReply, Consumer<String> onLost) {}
 
   private record Held(String to, Message message) {}
+
+  /// A node that is no member and said hello.
+  private record Candidate(OpId disk, long heard) {}
 
   /// Something to do later, unless it is cancelled first.
   static final class Alarm {
@@ -121,8 +128,10 @@ public final class NodeCore {
   private long helloWhenDurable;
   private final TreeMap<String, OpId> disks = new TreeMap<>();
   private final TreeMap<String, Long> agreed = new TreeMap<>();
-  private final TreeMap<String, OpId> candidates = new TreeMap<>();
+  private final TreeMap<String, Candidate> candidates = new TreeMap<>();
   private final TreeSet<String> introduced = new TreeSet<>();
+  private final Mover mover = new Mover(this);
+  private final Repairer repairer = new Repairer(this);
   private int requests;
 
   private Event.LogShape shape = new Event.LogShape(1, 0, 0);
@@ -174,6 +183,8 @@ public final class NodeCore {
     form();
     ping();
     in(timing.purge().toNanos(), this::sweepTombstones);
+    mover.start();
+    repairer.start();
     return takeEffects();
   }
 
@@ -199,6 +210,8 @@ public final class NodeCore {
           effect(new Effect.Respond(ticket, new Answer.Unavailable(refusal)));
         }
       }
+      case Event.ChangeMembers(var ticket, var change) ->
+          mover.change(change, answer -> effect(new Effect.Respond(ticket, answer)));
       case Event.Received(var from, var boot, var message) -> received(from, boot, message);
       case Event.Undelivered(var to, var messages) -> {
         Peer peer = peers.get(to);
@@ -290,6 +303,28 @@ public final class NodeCore {
     return known == null || known.heard() == Long.MIN_VALUE
         ? OptionalLong.empty()
         : OptionalLong.of(Math.max(0, nowNanos - known.heard()));
+  }
+
+  /// How far the move is that this node drives, or empty if it drives none.
+  public Optional<MoveProgress> move() {
+    return mover.progress();
+  }
+
+  /// In how many partitions `peer` lacks what this node holds, as it seemed when the two last
+  /// compared, or empty if they never did. Only a hint.
+  public OptionalInt behind(String peer) {
+    return repairer.behind(peer);
+  }
+
+  /// Nodes that would like to become members and were heard of lately.
+  public List<String> candidates() {
+    List<String> waiting = new ArrayList<>();
+    for (String id : candidates.keySet()) {
+      if (candidate(id) != null) {
+        waiting.add(id);
+      }
+    }
+    return waiting;
   }
 
   /// Whether `peer` was heard of lately. Only a hint.
@@ -397,6 +432,39 @@ public final class NodeCore {
     return call;
   }
 
+  /// The disk of a node that says hello but is no member, null if none of that id does.
+  @Nullable OpId candidate(String id) {
+    Candidate candidate = candidates.get(id);
+    boolean lately =
+        candidate != null && now - candidate.heard() < CANDIDACY * timing.suspect().toNanos();
+    return lately && candidate != null ? candidate.disk() : null;
+  }
+
+  /// The peers that seem to be there, by id.
+  List<String> healthyPeers() {
+    List<String> healthy = new ArrayList<>();
+    for (Peer peer : peers.values()) {
+      if (peer.healthy(now, timing)) {
+        healthy.add(peer.id());
+      }
+    }
+    return healthy;
+  }
+
+  long random() {
+    return random.nextLong();
+  }
+
+  /// Goes on in this layout, which is known to be chosen, if it is newer.
+  void adopt(Layout chosen) {
+    if (chosen.epoch() > epoch() || !acceptor.formed()) {
+      acceptor.install(chosen, true);
+      // Those that met this node for the first time need not wait for its next ping.
+      helloWhenDurable = acceptor.fenceLsn();
+      meet(chosen);
+    }
+  }
+
   /// The number of a call whose reply nobody waits for.
   long silentCall() {
     return nextCall++;
@@ -501,8 +569,12 @@ public final class NodeCore {
       case Message.Request request -> {
         long epoch = request.scope().epoch();
         if (!rules.sameEpoch(epoch, epoch())) {
-          if (request instanceof Message.Forward forward) {
-            peer(from).firstForward(forward.call()); // A copy that comes later is refused, too.
+          if (request instanceof Message.Forward forward
+              && (forward.targetBoot() != acceptor.boot()
+                  || !peer(from).firstForward(forward.call()))) {
+            // Another copy may have been carried out before; nothing may be said of this one. If it
+            // is the first, copies that come later are dropped as repeated.
+            return;
           }
           reply(from, new Message.Stale(request.call(), epoch()), acceptor.fenceLsn());
           if (epoch > epoch()) {
@@ -546,6 +618,9 @@ public final class NodeCore {
       case Message.Scan scan -> reply(from, acceptor.scan(scan));
       case Message.Purge purge -> reply(from, acceptor.purge(purge));
       case Message.Forward forward -> coordinate(from, forward);
+      case Message.Raise raise -> reply(from, acceptor.raise(raise));
+      case Message.Digest digest -> reply(from, acceptor.digest(digest));
+      case Message.Rows rows -> reply(from, acceptor.rows(rows));
       case Message.Ping _, Message.AskLayout _, Message.Install _ ->
           throw new IllegalStateException("not for the acceptor");
     }
@@ -560,9 +635,8 @@ public final class NodeCore {
     Layout.Member member = layout.member(from);
     Peer peer = peers.get(from);
     if (member == null || peer == null) {
-      if (acceptor.formed()
-          && (candidates.size() < MAX_CANDIDATES || candidates.containsKey(from))) {
-        candidates.put(from, ping.disk());
+      if (acceptor.formed() && layout.member(self) != null) {
+        stranger(from, boot, ping);
       }
       return;
     }
@@ -596,6 +670,22 @@ public final class NodeCore {
     reply(from, new Message.Pong(ping.call()), acceptor.metaLsn());
   }
 
+  /// Somebody who is no member says hello: one that was removed is told so, as often as it asks,
+  /// and any other may become a member.
+  private void stranger(String from, long boot, Message.Ping ping) {
+    Layout.Departed departed = layout().departed(from);
+    if (departed == null) {
+      candidates.values().removeIf(each -> now - each.heard() > timing.operation().toNanos() * 30);
+      if (candidates.size() < MAX_CANDIDATES || candidates.containsKey(from)) {
+        candidates.put(from, new Candidate(ping.disk(), now));
+      }
+    } else if (!ping.disk().equals(departed.disk())) {
+      refuse(from, boot, ping, "a node of this id was removed; start this one under a new id");
+    } else if (ping.scope().epoch() < epoch()) {
+      send(from, new Message.Install(scope(), silentCall(), layout()));
+    }
+  }
+
   private void refuse(String from, long boot, Message.Ping ping, String reason) {
     reply(from, new Message.Refused(ping.call(), boot, reason), 0);
   }
@@ -625,11 +715,15 @@ public final class NodeCore {
   }
 
   private void askLayout(String from) {
-    send(from, new Message.AskLayout(scope(), silentCall()));
+    Peer peer = peers.get(from);
+    if (peer != null && peer.mayAsk(now, timing)) {
+      send(from, new Message.AskLayout(scope(), silentCall()));
+    }
   }
 
   private void tellLayout(String to) {
-    if (acceptor.formed() && peers.containsKey(to)) {
+    Peer peer = peers.get(to);
+    if (acceptor.formed() && peer != null && peer.mayTell(epoch(), now, timing)) {
       send(to, new Message.Install(scope(), silentCall(), layout()));
     }
   }
@@ -645,10 +739,11 @@ public final class NodeCore {
       return;
     }
     if (newer && (me != null || acceptor.formed())) {
-      acceptor.install(offered, true);
-      meet(offered);
+      adopt(offered);
     }
-    reply(from, new Message.Installed(install.call(), epoch()), acceptor.fenceLsn());
+    Message.Installed done =
+        new Message.Installed(install.call(), acceptor.formed() ? epoch() : 0, acceptor.bound());
+    reply(from, done, Math.max(acceptor.fenceLsn(), acceptor.metaLsn()));
   }
 
   /// Knows the members of this layout, and no others.
@@ -660,6 +755,7 @@ public final class NodeCore {
     }
     peers.keySet().removeIf(id -> layout.member(id) == null);
     introduced.removeIf(id -> layout.member(id) == null);
+    candidates.keySet().removeIf(id -> layout.member(id) != null || layout.departed(id) != null);
     effect(new Effect.LayoutChanged(layout));
   }
 
@@ -702,7 +798,7 @@ public final class NodeCore {
 
   /// Whether this node is the first healthy replica of the key. Only a hint: nothing goes wrong if
   /// two think so.
-  private boolean coordinates(Key key) {
+  boolean coordinates(Key key) {
     for (String id : layout().placement(key)) {
       if (id.equals(self)) {
         return true;
@@ -719,8 +815,13 @@ public final class NodeCore {
       return;
     }
     KeyQueue queue = queues.get(forward.key());
-    if (forward.targetBoot() != acceptor.boot() || queue != null && queue.size() >= MAX_PER_KEY) {
-      Answer.OfWrite refusal = new Answer.NotApplied("addressed to an earlier boot, or busy");
+    boolean earlier = forward.targetBoot() != acceptor.boot();
+    if (earlier || queue != null && queue.size() >= MAX_PER_KEY) {
+      // The boot it was addressed to may have carried out another copy of it.
+      Answer.OfWrite refusal =
+          earlier
+              ? new Answer.Unknown("addressed to an earlier boot")
+              : new Answer.NotApplied("too many requests for this key");
       reply(from, new Message.ForwardReply(forward.call(), refusal), 0);
       return;
     }

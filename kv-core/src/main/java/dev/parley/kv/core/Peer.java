@@ -14,6 +14,9 @@ final class Peer {
   private long boot;
   private long heard = Long.MIN_VALUE;
   private boolean unreachable;
+  private long told;
+  private long tellAgain;
+  private long askAgain;
   private boolean full;
   private double meanNanos;
   private double deviationNanos;
@@ -57,6 +60,26 @@ final class Peer {
 
   boolean healthy(long now, Timing timing) {
     return !unreachable && heard != Long.MIN_VALUE && now - heard < timing.suspect().toNanos();
+  }
+
+  /// Whether it should be told of the layout of this epoch: not for every message it sends from an
+  /// earlier one.
+  boolean mayTell(long epoch, long now, Timing timing) {
+    if (told == epoch && now < tellAgain) {
+      return false;
+    }
+    told = epoch;
+    tellAgain = now + timing.minHedge().toNanos();
+    return true;
+  }
+
+  /// Whether it should be asked for its layout.
+  boolean mayAsk(long now, Timing timing) {
+    if (askAgain != 0 && now < askAgain) {
+      return false;
+    }
+    askAgain = now + timing.minHedge().toNanos();
+    return true;
   }
 
   /// Whether this is certainly the first time that the forward with this number arrives. One older

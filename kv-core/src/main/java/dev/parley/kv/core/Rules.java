@@ -50,6 +50,24 @@ class Rules {
     return true;
   }
 
+  /// Whether the pages of `repliers` show every key that a moving partition holds: those of a
+  /// majority of the nodes it moves from do, for each of its keys was accepted by one.
+  boolean listed(Replicas replicas, Collection<String> repliers) {
+    return enough(replicas.current(), repliers, false);
+  }
+
+  /// Whether the keys of a moving partition are brought to its new nodes: always.
+  boolean transfers() {
+    return true;
+  }
+
+  /// Above which counter the new nodes of a partition must make new keys, given what the old ones
+  /// promised. A value that only one of them accepted, and that no majority lists, stays behind at
+  /// that node; a key made anew by the others must outrank it.
+  long floorOfMove(long bound) {
+    return bound;
+  }
+
   /// Whether the tombstone is held by enough replicas to be purged: it must be all, for one that
   /// kept an older value would bring it back.
   boolean purgeable(Replicas replicas, Collection<String> holders) {
@@ -103,6 +121,17 @@ class Rules {
     return true;
   }
 
+  /// Whether a lost ballot may be tried again with what was promised for it: never, because what
+  /// is proposed then may differ.
+  boolean reusesBallots() {
+    return false;
+  }
+
+  /// Whether a value that no majority is known to hold is completed before a read tells of it.
+  boolean completesReads() {
+    return true;
+  }
+
   /// After which record's durability a reply may leave, given the one it speaks of.
   long replyAfter(long lsn) {
     return lsn;
@@ -129,6 +158,11 @@ class Rules {
   /// Whether the memory of operations reaches back to `base`.
   boolean memoryReaches(long base, long windowStart) {
     return base >= windowStart;
+  }
+
+  /// The register after `mutation` changed it to `version`.
+  Versioned after(@Nullable Versioned before, Mutation mutation, long version, long floor) {
+    return Versioned.after(before, mutation, version, floor);
   }
 
   /// The version a change creates.

@@ -13,6 +13,7 @@ import java.time.Duration;
 /// @param suspect a peer not heard of for this long is not forwarded to
 /// @param purge how often old tombstones are looked for; one is purged after two to three times
 ///     this
+/// @param repair how often a node compares what it holds with one of its peers
 public record Timing(
     Duration operation,
     Duration phase,
@@ -21,7 +22,8 @@ public record Timing(
     Duration maxBackoff,
     Duration ping,
     Duration suspect,
-    Duration purge) {
+    Duration purge,
+    Duration repair) {
 
   /// For nodes in one building: round trips well under a millisecond, a disk flush a few.
   public static Timing local() {
@@ -33,6 +35,7 @@ public record Timing(
         Duration.ofMillis(250),
         Duration.ofMillis(300),
         Duration.ofMillis(1000),
-        Duration.ofSeconds(10));
+        Duration.ofSeconds(10),
+        Duration.ofSeconds(2));
   }
 }

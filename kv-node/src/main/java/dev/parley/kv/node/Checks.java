@@ -44,6 +44,19 @@ class Checks implements HealthCheck {
     count("hedges", "Writes proposed here because their coordinator was slow", NodeStatus::hedges);
     count("read.replays", "Reads that helped a half-finished write along", NodeStatus::replays);
     count("read.identities", "Reads that needed a ballot of their own", NodeStatus::identities);
+    count("moved", "Keys moved to other nodes", status -> status.change().moved());
+    count(
+        "repaired",
+        "Keys brought up to date because nodes differed",
+        status -> status.change().repaired());
+    gauge(
+        "partitions.behind",
+        "Partitions in which the peer that lags most lacks something",
+        NodeStatus::mostBehind);
+    gauge(
+        "moving",
+        "1 while the members are being changed",
+        status -> status.change().joint() ? 1 : 0);
     gauge("keys", "Keys with a value on this node", NodeStatus::keys);
     gauge("tombstones", "Deleted keys that are not purged yet", NodeStatus::tombstones);
     gauge("epoch", "Epoch of the layout this node goes by", NodeStatus::epoch);

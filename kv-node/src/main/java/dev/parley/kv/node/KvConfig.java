@@ -41,6 +41,16 @@ public interface KvConfig {
   @WithDefault("kv-1=http://127.0.0.1:9527,kv-2=http://127.0.0.1:9528,kv-3=http://127.0.0.1:9529")
   List<String> peers();
 
+  /// Whether this node waits to be added to a running cluster, that of the other nodes in
+  /// `parley.peers`, instead of being one of those that form a new one.
+  @WithDefault("false")
+  boolean join();
+
+  /// Groups of nodes with keyspaces of their own, for a new cluster: `name=keyspaces:nodes`, the
+  /// keyspaces and nodes joined by `+`, groups separated by commas. Everything else is in the group
+  /// `default`.
+  Optional<List<String>> groups();
+
   /// Name of the cluster. Nodes of another one are refused.
   @WithDefault("parley")
   String clusterId();

@@ -7,6 +7,7 @@ import dev.parley.kv.core.Event;
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.Layout;
 import dev.parley.kv.core.LogRecord;
+import dev.parley.kv.core.MemberChange;
 import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.NodeCore;
@@ -116,6 +117,11 @@ public class NodeHost {
   /// Asks for one page of a listing.
   public void scan(byte[] prefix, @Nullable Key after, int limit, Consumer<Answer> answer) {
     ask(ticket -> new Event.Scan(ticket, prefix, after, limit), answer);
+  }
+
+  /// Asks for other members.
+  public void change(MemberChange change, Consumer<Answer> answer) {
+    ask(ticket -> new Event.ChangeMembers(ticket, change), answer);
   }
 
   /// Whether the disk is so far behind that nothing new should be begun. From any thread.
@@ -293,12 +299,7 @@ public class NodeHost {
       switch (effect) {
         case Effect.Append(_, var record) -> running().writer().append(record);
         case Effect.DropBelow(var lsn) -> running().writer().dropBelow(lsn);
-        case Effect.Send(var to, var message) -> {
-          PeerLink link = links.get(to);
-          if (link != null) {
-            link.send(message);
-          }
-        }
+        case Effect.Send(var to, var message) -> send(to, message);
         case Effect.LayoutChanged(var layout) -> link(layout);
         case Effect.Halt(var reason) -> halt(reason);
         case Effect.Respond(var ticket, var answer) -> {
@@ -315,23 +316,48 @@ public class NodeHost {
   /// address for one than the cluster does: this node then sees it there.
   private void link(Layout layout) {
     for (Layout.Member member : layout.members()) {
-      String id = member.id();
-      if (!id.equals(settings.self()) && !links.containsKey(id)) {
-        URI url = settings.urls().getOrDefault(id, URI.create(member.url()));
-        links.put(
-            id,
+      if (!member.id().equals(settings.self())) {
+        link(member.id(), member.url());
+      }
+    }
+    links.keySet().removeIf(id -> layout.member(id) == null);
+    if (layout.member(settings.self()) == null && layout.epoch() > 1) {
+      LOG.warnf(
+          "this node was removed from the cluster in epoch %d: it has forgotten its keys and"
+              + " answers no more requests; stop it and delete %s",
+          layout.epoch(), settings.dataDir());
+    } else if (layout.epoch() > 1) {
+      LOG.infof("now in %s", layout);
+    }
+  }
+
+  private PeerLink link(String id, String url) {
+    return links.computeIfAbsent(
+        id,
+        _ ->
             new PeerLink(
                 vertx,
                 id,
-                url,
+                settings.urls().getOrDefault(id, URI.create(url)),
                 settings.cluster(),
                 settings.self(),
                 settings.bearer(),
                 () -> running().core().boot(),
                 messages -> step(new Event.Undelivered(id, messages))));
+  }
+
+  /// A member is linked already; one that was removed is told so when it asks, and then let go.
+  private void send(String to, Message message) {
+    PeerLink link = links.get(to);
+    if (link != null) {
+      link.send(message);
+      return;
+    }
+    for (Layout.Departed departed : running().core().layout().departed()) {
+      if (departed.id().equals(to)) {
+        link(to, departed.url()).send(message);
       }
     }
-    links.keySet().removeIf(id -> layout.member(id) == null);
   }
 
   /// The data directory is not the one the cluster relies on. Nothing may be said from it.
@@ -379,7 +405,16 @@ public class NodeHost {
       OptionalLong silence = core.silence(id, now);
       long seen =
           id.equals(settings.self()) ? 0 : silence.isEmpty() ? -1 : silence.getAsLong() / 1_000_000;
-      members.add(new NodeStatus.Member(id, member.url(), up, seen));
+      members.add(
+          new NodeStatus.Member(
+              id,
+              member.url(),
+              up,
+              seen,
+              member.group(),
+              member.weight(),
+              layout.joint() && !layout.stays(id),
+              core.behind(id).orElse(-1)));
       reachable += up ? 1 : 0;
     }
     boolean full =
@@ -413,6 +448,13 @@ public class NodeHost {
             counters.replays(),
             counters.identities(),
             counters.purges(),
-            counters.expirations());
+            counters.expirations(),
+            new NodeStatus.Change(
+                layout.joint(),
+                core.move().orElse(null),
+                core.candidates(),
+                layout.departed().stream().anyMatch(each -> each.id().equals(settings.self())),
+                counters.moved(),
+                counters.repaired()));
   }
 }

@@ -1,5 +1,6 @@
 package dev.parley.kv.node;
 
+import dev.parley.kv.core.MoveProgress;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -8,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// @param waitsFor why this node does not take part, or null if it does
 /// @param keys keys with a value on this node
 /// @param liveBytes about what their values take in memory
+/// @param change what is known of changes of the members
 public record NodeStatus(
     List<Member> members,
     long epoch,
@@ -27,18 +29,70 @@ public record NodeStatus(
     long replays,
     long identities,
     long purges,
-    long expirations) {
+    long expirations,
+    Change change) {
 
   /// @param lastSeenMillisAgo -1 if it was never seen
-  public record Member(String id, String url, boolean reachable, long lastSeenMillisAgo) {}
+  /// @param behind partitions in which it lacks something that this node holds, or -1 if that is
+  ///     not known
+  public record Member(
+      String id,
+      String url,
+      boolean reachable,
+      long lastSeenMillisAgo,
+      String group,
+      int weight,
+      boolean leaving,
+      int behind) {}
+
+  /// @param joint whether the members are being changed
+  /// @param progress how far that is, if this node drives it
+  /// @param candidates nodes that wait to be added
+  /// @param removed whether this node was a member and is not any more
+  /// @param moved keys this node moved to others since it started
+  /// @param repaired keys it brought up to date because it differed from a peer
+  public record Change(
+      boolean joint,
+      @Nullable MoveProgress progress,
+      List<String> candidates,
+      boolean removed,
+      long moved,
+      long repaired) {
+
+    static final Change NONE = new Change(false, null, List.of(), false, 0, 0);
+  }
 
   /// Before the node has started.
   static final NodeStatus UNKNOWN =
       new NodeStatus(
-          List.of(), 0, "it is starting", 1, 0, 0, 0, 0, 0, 0, false, 0, 0, 0, 0, 0, 0, 0, 0);
+          List.of(),
+          0,
+          "it is starting",
+          1,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          false,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          Change.NONE);
 
   public NodeStatus {
     members = List.copyOf(members);
+  }
+
+  /// The most partitions that any peer lacks something of.
+  public int mostBehind() {
+    return members.stream().mapToInt(Member::behind).max().orElse(0);
   }
 
   /// Whether this node takes part and a majority can be reached.

@@ -8,6 +8,8 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// The configuration after it was checked: one valid value, made once at the start.
@@ -15,6 +17,11 @@ public final class Settings {
 
   private static final int MIN_SEGMENT = 4 << 20;
   private static final int MAX_SEGMENT = 1 << 30;
+
+  /// The group that holds what no other does.
+  public static final String DEFAULT_GROUP = "default";
+
+  private static final Pattern GROUP = Pattern.compile("([^=:]*)=([^:]*):([^:]*)");
 
   private final String self;
   private final String cluster;
@@ -30,15 +37,13 @@ public final class Settings {
   private final int respPort;
   private final boolean respAuth;
 
-  private Settings(KvConfig config, TreeMap<String, URI> urls, String token, String dataDir) {
+  private Settings(
+      KvConfig config, TreeMap<String, URI> urls, Layout layout, String token, String dataDir) {
     this.self = config.nodeId();
     this.cluster = config.clusterId();
     this.dataDir = Path.of(dataDir).toAbsolutePath().normalize();
     this.urls = urls;
-    List<Layout.Member> members = new ArrayList<>();
-    urls.forEach(
-        (id, url) -> members.add(new Layout.Member(id, url.toString(), 100, null, "default")));
-    this.layout = Layout.initial(members, List.of(new Layout.Group("default", List.of())));
+    this.layout = layout;
     this.token = token.getBytes(StandardCharsets.UTF_8);
     this.protectedKeyspaces = List.copyOf(config.protectedKeyspaces());
     this.segmentBytes = config.segmentBytes();
@@ -75,31 +80,85 @@ public final class Settings {
       require(equals > 0, "parley.peers", "has an entry that is not id=url: " + peer);
       String id = peer.substring(0, equals).strip();
       require(name(id), "parley.peers", "has a bad id: " + id);
-      URI url = url(peer.substring(equals + 1).strip());
-      require(
-          url != null && "http".equals(url.getScheme()) && url.getHost() != null,
-          "parley.peers",
-          "has a bad URL: " + peer);
-      if (url != null) {
-        require(urls.put(id, url) == null, "parley.peers", "names " + id + " twice");
+      URI url = nodeUrl(peer.substring(equals + 1).strip());
+      if (url == null) {
+        throw new IllegalArgumentException("parley.peers has a bad URL: " + peer);
       }
+      require(urls.put(id, url) == null, "parley.peers", "names " + id + " twice");
     }
     require(
         urls.containsKey(config.nodeId()),
         "parley.peers",
         "does not contain this node, " + config.nodeId());
-    return new Settings(config, urls, token, dataDir);
+    Layout layout;
+    if (config.join()) {
+      // Groups are the running cluster's business.
+      TreeMap<String, URI> others = new TreeMap<>(urls);
+      others.remove(config.nodeId());
+      require(!others.isEmpty(), "parley.peers", "names no node of the cluster to join");
+      layout = layout(others, List.of());
+    } else {
+      layout = layout(urls, config.groups().orElse(List.of()));
+    }
+    return new Settings(config, urls, layout, token, dataDir);
   }
 
-  private static @Nullable URI url(String text) {
+  /// The members, of which those that a group names are in it and all others in the first.
+  private static Layout layout(TreeMap<String, URI> urls, List<String> entries) {
+    List<Layout.Group> groups = new ArrayList<>();
+    groups.add(new Layout.Group(DEFAULT_GROUP, List.of()));
+    TreeMap<String, String> groupOf = new TreeMap<>();
+    for (String entry : entries) {
+      Matcher parts = GROUP.matcher(entry.strip());
+      require(
+          parts.matches(),
+          "parley.groups",
+          "has an entry that is not name=keyspaces:nodes: " + entry);
+      String name = parts.group(1);
+      require(name(name), "parley.groups", "has a bad name: " + name);
+      List<String> keyspaces = List.of(parts.group(2).split("\\+", -1));
+      require(
+          keyspaces.stream().noneMatch(each -> each.isEmpty() || each.indexOf('/') >= 0),
+          "parley.groups",
+          "has an empty keyspace, or one with a slash: " + entry);
+      groups.add(new Layout.Group(name, keyspaces));
+      for (String node : parts.group(3).split("\\+", -1)) {
+        require(
+            urls.containsKey(node),
+            "parley.groups",
+            "names a node that parley.peers does not: " + node);
+        require(
+            groupOf.put(node, name) == null, "parley.groups", "puts " + node + " into two groups");
+      }
+    }
+    List<Layout.Member> members = new ArrayList<>();
+    urls.forEach(
+        (id, url) ->
+            members.add(
+                new Layout.Member(
+                    id, url.toString(), 100, null, groupOf.getOrDefault(id, DEFAULT_GROUP))));
     try {
-      return URI.create(text);
+      return Layout.initial(members, groups);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("parley.groups cannot be: " + e.getMessage(), e);
+    }
+  }
+
+  /// The address of a node, or null unless the text is an `http` URL with a host and nothing after
+  /// its path.
+  public static @Nullable URI nodeUrl(String text) {
+    try {
+      URI url = URI.create(text);
+      boolean plain =
+          url.getRawQuery() == null && url.getRawFragment() == null && url.getRawUserInfo() == null;
+      return "http".equals(url.getScheme()) && url.getHost() != null && plain ? url : null;
     } catch (IllegalArgumentException e) {
       return null;
     }
   }
 
-  private static boolean name(String text) {
+  /// Whether the text may name a node, a group or a cluster.
+  public static boolean name(String text) {
     return text.matches("[A-Za-z0-9._-]{1,64}");
   }
 

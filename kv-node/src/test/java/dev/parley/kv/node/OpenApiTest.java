@@ -36,7 +36,8 @@ class OpenApiTest {
           || path.startsWith("/internal/")) {
         continue;
       }
-      String template = path.replaceAll("/\\*?$", "/{key}");
+      String template =
+          path.replaceAll("/\\*?$", "/{key}").replaceAll(":([a-z]+)", "{$1}");
       for (HttpMethod method : route.methods()) {
         registered.add(method.name() + " " + (path.equals("/") ? "/" : template));
       }

@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -106,7 +107,7 @@ public final class Decoder {
       case 2 -> meta();
       case 3 -> new LogRecord.Mark();
       case 4 -> new LogRecord.Purged(key(), i64());
-      case 5 -> new LogRecord.Installed(layout(), flag());
+      case 5 -> new LogRecord.Installed(layout(), flag(), i64());
       default -> throw malformed("a record type");
     };
   }
@@ -140,7 +141,23 @@ public final class Decoder {
       case 17 -> new Message.Refused(i64(), i64(), text());
       case 18 -> new Message.AskLayout(scope(), i64());
       case 19 -> new Message.Install(scope(), i64(), layout());
-      case 20 -> new Message.Installed(i64(), i64());
+      case 20 -> new Message.Installed(i64(), i64(), i64());
+      case 30 -> new Message.Raise(scope(), i64(), i64());
+      case 31 -> new Message.Raised(i64());
+      case 32 -> new Message.Digest(scope(), i64(), i32());
+      case 33 -> {
+        long call = i64();
+        int count = count();
+        if (count > (end - at) / 8) {
+          throw malformed("enough bytes");
+        }
+        long[] hashes = new long[count];
+        for (int i = 0; i < count; i++) {
+          hashes[i] = i64();
+        }
+        yield new Message.DigestReply(call, hashes);
+      }
+      case 34 -> new Message.Rows(scope(), i64(), i32(), i32(), optionalKey(), i32());
       default -> throw malformed("a message type");
     };
   }
@@ -235,12 +252,32 @@ public final class Decoder {
       groups.add(new Layout.Group(text(), texts()));
     }
     Replicas register = replicas();
+    List<Replicas> sets = new ArrayList<>();
+    List<SortedMap<String, Long>> joins = new ArrayList<>();
+    for (int left = count(); left > 0; left--) {
+      sets.add(replicas());
+      TreeMap<String, Long> joined = new TreeMap<>();
+      for (int more = count(); more > 0; more--) {
+        joined.put(text(), i64());
+      }
+      joins.add(joined);
+    }
     List<Replicas> partitions = new ArrayList<>();
+    List<SortedMap<String, Long>> joined = new ArrayList<>();
     for (int left = groups.size() * Layout.PARTITIONS; left > 0; left--) {
-      partitions.add(replicas());
+      int number = i32();
+      if (number < 0 || number >= sets.size()) {
+        throw malformed("a set of replicas");
+      }
+      partitions.add(sets.get(number));
+      joined.add(joins.get(number));
+    }
+    List<Layout.Departed> departed = new ArrayList<>();
+    for (int left = count(); left > 0; left--) {
+      departed.add(new Layout.Departed(text(), text(), flag() ? op() : null));
     }
     try {
-      return Layout.stored(epoch, members, groups, register, partitions);
+      return Layout.stored(epoch, members, groups, register, partitions, joined, departed);
     } catch (IllegalArgumentException e) {
       throw malformed("a layout");
     }

@@ -12,8 +12,11 @@ import dev.parley.kv.core.Precondition;
 import dev.parley.kv.core.Replicas;
 import dev.parley.kv.core.Versioned;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
 
 /// Writes protocol types as bytes, big-endian, every variable part after its length. [Decoder]
@@ -109,7 +112,8 @@ public final class Encoder {
       }
       case LogRecord.Mark() -> u8(3);
       case LogRecord.Purged(var key, var floor) -> u8(4).key(key).i64(floor);
-      case LogRecord.Installed(var layout, var formed) -> u8(5).layout(layout).flag(formed);
+      case LogRecord.Installed(var layout, var formed, var before) ->
+          u8(5).layout(layout).flag(formed).i64(before);
     };
   }
 
@@ -167,7 +171,28 @@ public final class Encoder {
       case Message.AskLayout(var scope, var call) -> u8(18).scope(scope).i64(call);
       case Message.Install(var scope, var call, var layout) ->
           u8(19).scope(scope).i64(call).layout(layout);
-      case Message.Installed(var call, var epoch) -> u8(20).i64(call).i64(epoch);
+      case Message.Installed(var call, var epoch, var bound) ->
+          u8(20).i64(call).i64(epoch).i64(bound);
+      case Message.Raise(var scope, var call, var floor) ->
+          u8(30).scope(scope).i64(call).i64(floor);
+      case Message.Raised(var call) -> u8(31).i64(call);
+      case Message.Digest(var scope, var call, var partition) ->
+          u8(32).scope(scope).i64(call).i32(partition);
+      case Message.DigestReply(var call, var hashes) -> {
+        u8(33).i64(call).i32(hashes.length);
+        for (long hash : hashes) {
+          i64(hash);
+        }
+        yield this;
+      }
+      case Message.Rows(var scope, var call, var partition, var leaf, var after, var limit) ->
+          u8(34)
+              .scope(scope)
+              .i64(call)
+              .i32(partition)
+              .i32(leaf)
+              .optionalBlob(after == null ? null : after.utf8())
+              .i32(limit);
     };
   }
 
@@ -175,22 +200,38 @@ public final class Encoder {
     i64(layout.epoch()).i32(layout.members().size());
     for (Layout.Member member : layout.members()) {
       text(member.id()).text(member.url()).i32(member.weight()).text(member.group());
-      OpId disk = member.disk();
-      if (disk == null) {
-        u8(0);
-      } else {
-        u8(1).op(disk);
-      }
+      disk(member.disk());
     }
     i32(layout.groups().size());
     for (Layout.Group group : layout.groups()) {
       text(group.name()).texts(group.keyspaces());
     }
     replicas(layout.register());
-    for (Replicas each : layout.partitions()) {
-      replicas(each);
+    // Many partitions have the same replicas: they are said once, and then by number.
+    LinkedHashMap<Holding, Integer> numbers = new LinkedHashMap<>();
+    List<Integer> holdings = new ArrayList<>();
+    for (int i = 0; i < layout.partitions().size(); i++) {
+      Holding holding = new Holding(layout.partitions().get(i), layout.joined().get(i));
+      int next = numbers.size();
+      holdings.add(numbers.computeIfAbsent(holding, _ -> next));
+    }
+    i32(numbers.size());
+    for (Holding each : numbers.keySet()) {
+      replicas(each.replicas()).i32(each.joined().size());
+      each.joined().forEach((id, epoch) -> text(id).i64(epoch));
+    }
+    holdings.forEach(this::i32);
+    i32(layout.departed().size());
+    for (Layout.Departed each : layout.departed()) {
+      text(each.id()).text(each.url()).disk(each.disk());
     }
     return this;
+  }
+
+  private record Holding(Replicas replicas, SortedMap<String, Long> joined) {}
+
+  private Encoder disk(@Nullable OpId disk) {
+    return disk == null ? u8(0) : u8(1).op(disk);
   }
 
   private Encoder replicas(Replicas replicas) {

@@ -80,7 +80,13 @@ class EncodingTest {
           new Message.Refused(17, 3, "why"),
           new Message.AskLayout(SCOPE, 18),
           new Message.Install(SCOPE, 19, LAYOUT),
-          new Message.Installed(20, 9));
+          new Message.Installed(20, 9, 10),
+          new Message.Raise(SCOPE, 30, 11),
+          new Message.Raised(31),
+          new Message.Digest(SCOPE, 32, -1),
+          new Message.DigestReply(33, new long[] {1, -2}),
+          new Message.Rows(SCOPE, 34, 255, 63, KEY, 12),
+          new Message.Rows(SCOPE, 34, 0, 0, null, 12));
 
   @Test
   void everyMessageSurvivesTheWay() {
@@ -102,7 +108,8 @@ class EncodingTest {
                 4,
                 new TreeMap<>(Map.of(5, 6L)),
                 new TreeMap<>(Map.of("b", new Incarnation(7, 8)))),
-            new LogRecord.Installed(LAYOUT, true),
+            new LogRecord.Installed(LAYOUT, true, 1),
+            new LogRecord.Installed(LAYOUT.settled(), true),
             new LogRecord.Purged(KEY, 9),
             new LogRecord.Mark());
     for (LogRecord record : records) {

@@ -1,5 +1,6 @@
 package dev.parley.kv.node.http;
 
+import dev.parley.kv.core.MoveProgress;
 import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.NodeStatus;
 import dev.parley.kv.node.Settings;
@@ -12,6 +13,7 @@ import jakarta.enterprise.event.Observes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// `GET /v1/cluster`: how this node sees the cluster, and what is at risk, in plain English.
 @ApplicationScoped
@@ -42,7 +44,11 @@ class ClusterRoute {
               .put("reachable", member.reachable())
               .put(
                   "last_seen_ms_ago",
-                  member.lastSeenMillisAgo() < 0 ? null : member.lastSeenMillisAgo()));
+                  member.lastSeenMillisAgo() < 0 ? null : member.lastSeenMillisAgo())
+              .put("group", member.group())
+              .put("weight", member.weight())
+              .put("leaving", member.leaving())
+              .put("partitions_behind", member.behind() < 0 ? null : member.behind()));
     }
     JsonObject body =
         new JsonObject()
@@ -55,6 +61,9 @@ class ClusterRoute {
                     .put("needed", status.needed())
                     .put("reachable", status.reachable()))
             .put("epoch", status.epoch())
+            .put("change", change(status.change()))
+            .put("candidates", new JsonArray(status.change().candidates()))
+            .put("removed", status.change().removed())
             .put("keys", status.keys())
             .put("tombstones", status.tombstones())
             .put("at_risk", new JsonArray(atRisk(status)))
@@ -65,6 +74,19 @@ class ClusterRoute {
         .putHeader("Content-Type", "application/json")
         .putHeader("Cache-Control", "no-store")
         .end(body.toBuffer());
+  }
+
+  private static @Nullable JsonObject change(NodeStatus.Change change) {
+    MoveProgress progress = change.progress();
+    if (progress == null) {
+      return change.joint() ? new JsonObject().put("driven_here", false) : null;
+    }
+    return new JsonObject()
+        .put("driven_here", true)
+        .put("phase", progress.phase())
+        .put("partitions", progress.partitions())
+        .put("partitions_done", progress.partitionsDone())
+        .put("keys_moved", progress.keysMoved());
   }
 
   static List<String> atRisk(NodeStatus status) {
@@ -93,6 +115,21 @@ class ClusterRoute {
       } else {
         sentences.add(names + " not answer: fewer copies of the data can be reached.");
       }
+    }
+    for (NodeStatus.Member member : status.members()) {
+      if (member.behind() > 0) {
+        sentences.add(
+            member.id()
+                + " is behind by "
+                + member.behind()
+                + (member.behind() == 1 ? " partition" : " partitions")
+                + ": until it has caught up, what it lacks has fewer copies.");
+      }
+    }
+    if (status.change().joint()) {
+      sentences.add(
+          "The members are being changed: until that is done, a majority of the old and of the new"
+              + " nodes is needed.");
     }
     if (status.full()) {
       sentences.add("This node has no room left: new values may be refused.");

@@ -274,6 +274,7 @@ class KvRoutes {
       case Answer.Forgotten _ -> Problem.FORGOTTEN;
       case Answer.NoRoom _ -> Problem.NO_ROOM;
       case Answer.Unavailable _ -> Problem.NO_QUORUM;
+      case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
       case Answer.Applied _, Answer.Missing _, Answer.Found _, Answer.Absent _, Answer.Page _ ->
           throw new IllegalStateException("not a failure: " + answer.getClass());
     };
@@ -290,6 +291,7 @@ class KvRoutes {
       case Answer.Forgotten _ ->
           "the operation is older than what the key remembers of its history";
       case Answer.NoRoom _ -> "a majority of the nodes is full";
+      case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
       case Answer.Applied _, Answer.Missing _, Answer.Found _, Answer.Absent _, Answer.Page _ ->
           throw new IllegalStateException("not a failure: " + answer.getClass());
     };

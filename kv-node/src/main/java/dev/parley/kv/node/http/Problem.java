@@ -12,6 +12,11 @@ public enum Problem {
   BAD_BACKUP(400, "bad-backup", "The backup is not valid"),
   UNAUTHORIZED(401, "unauthorized", "The service token is needed"),
   NOT_FOUND(404, "not-found", "There is no such key"),
+  UNKNOWN_MEMBER(404, "unknown-member", "There is no such member"),
+  ID_IN_USE(409, "id-in-use", "The id belongs to a member, or did once"),
+  NOT_HEARD_OF(409, "not-heard-of", "The node has not been heard of"),
+  TOO_FEW_MEMBERS(409, "too-few-members", "Too few members would remain"),
+  CHANGE_UNDER_WAY(409, "change-under-way", "Another change of the members is under way"),
   WRONG_CLUSTER(409, "wrong-cluster", "Not a peer of this cluster"),
   FORGOTTEN(409, "outcome-unknown", "Whether the write was applied is not known"),
   NOT_EMPTY(409, "not-empty", "The cluster is not empty"),
@@ -21,6 +26,8 @@ public enum Problem {
   NO_QUORUM(503, "no-quorum", "No majority of the nodes answers"),
   BUSY(503, "busy", "The node is busy with another backup or restore"),
   NOT_APPLIED(503, "not-applied", "The write was certainly not applied"),
+  MEMBERS_UNCHANGED(503, "members-unchanged", "The members cannot be changed now"),
+  CHANGE_UNDECIDED(503, "change-undecided", "Whether the members will change is not known"),
   UNKNOWN(503, "outcome-unknown", "Whether the write was applied is not known"),
   NO_ROOM(507, "no-room", "There is no room for new values");
 

@@ -81,7 +81,8 @@ final class Replies {
           Answer.Conflict _,
           Answer.Found _,
           Answer.Absent _,
-          Answer.Page _ ->
+          Answer.Page _,
+          Answer.OfChange _ ->
           throw new IllegalStateException("not a failure: " + answer.getClass());
     };
   }
