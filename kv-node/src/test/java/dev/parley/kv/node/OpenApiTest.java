@@ -36,8 +36,7 @@ class OpenApiTest {
           || path.startsWith("/internal/")) {
         continue;
       }
-      String template =
-          path.replaceAll("/\\*?$", "/{key}").replaceAll(":([a-z]+)", "{$1}");
+      String template = path.replaceAll("/\\*?$", "/{key}").replaceAll(":([a-z]+)", "{$1}");
       for (HttpMethod method : route.methods()) {
         registered.add(method.name() + " " + (path.equals("/") ? "/" : template));
       }
