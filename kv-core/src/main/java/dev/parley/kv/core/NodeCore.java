@@ -218,13 +218,13 @@ public final class NodeCore {
         if (peer != null) {
           peer.unreachable();
         }
-        for (Message message : messages) {
-          Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
-          if (call != null) {
-            call.onLost().accept(to);
-          }
+        lost(to, messages);
+        if (peer != null) {
+          // No answer will come by a connection that broke: do not wait for it to be late.
+          List.copyOf(peer.waiting()).forEach(WriteRequest::hedge);
         }
       }
+      case Event.Dropped(var to, var messages) -> lost(to, messages);
       case Event.Durable(var lsn) -> durable(lsn);
       case Event.LogShape newShape -> shape = newShape;
       case Event.Room(var full) -> acceptor.full(full);
@@ -547,6 +547,15 @@ public final class NodeCore {
       return;
     }
     new WriteRequest(this, key, mutation, deadline(), answer -> respond(ticket, answer)).start();
+  }
+
+  private void lost(String to, List<Message> messages) {
+    for (Message message : messages) {
+      Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
+      if (call != null) {
+        call.onLost().accept(to);
+      }
+    }
   }
 
   private void received(String from, long boot, Message message) {

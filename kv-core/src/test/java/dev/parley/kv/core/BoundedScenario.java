@@ -83,7 +83,8 @@ record BoundedScenario(
       this.operation = operation;
     }
 
-    /// Silence never makes a peer suspect here, and no ping is ever due.
+    /// Silence never makes a peer suspect here, and neither a ping nor a comparison with a
+    /// peer is ever due.
     Timing timing() {
       return new Timing(
           operation,
@@ -93,7 +94,8 @@ record BoundedScenario(
           Duration.ofMillis(250),
           NEVER,
           NEVER,
-          purge);
+          purge,
+          NEVER);
     }
   }
 

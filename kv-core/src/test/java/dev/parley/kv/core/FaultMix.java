@@ -136,7 +136,8 @@ final class FaultMix {
         local.maxBackoff(),
         local.ping(),
         local.suspect(),
-        Duration.ofMillis(700));
+        Duration.ofMillis(700),
+        local.repair());
   }
 
   @Override

@@ -25,7 +25,7 @@ final class SimulatedClient {
   private long told;
   private int attempts;
   private boolean doubtful;
-  private boolean impatient;
+  private long patience;
   private long attempt;
 
   private byte @Nullable [] listing;
@@ -75,7 +75,11 @@ final class SimulatedClient {
     told = sim.monitors().told(key);
     attempts = 0;
     doubtful = false;
-    impatient = random.nextInt(4) == 0;
+    // A node that is left to choose the base chooses it late. So such an operation must not be
+    // tried elsewhere while that node may still be at it.
+    boolean open = mutation != null && mutation.base() == Mutation.NO_BASE;
+    boolean impatient = !open && random.nextInt(4) == 0;
+    patience = open ? 12_000 : impatient ? 50 + random.nextLong(400) : 4_000;
     sim.begun(key);
     send(sim.anyNode());
   }
@@ -115,7 +119,6 @@ final class SimulatedClient {
       return;
     }
     if (observer == null) {
-      long patience = impatient ? 50 + random.nextLong(400) : 4_000;
       sim.in(patience * MILLI, () -> giveUp(current));
     }
     node.ask(this, current, mine.key, mutation, told);
@@ -205,7 +208,8 @@ final class SimulatedClient {
         close(doubtful && !lasting ? null : conflict);
       }
       case Answer.Missing missing -> close(doubtful ? null : missing);
-      case Answer.Page _ -> throw new IllegalStateException("a page for " + mine);
+      case Answer.Page _, Answer.OfChange _ ->
+          throw new IllegalStateException(answer + " for " + mine);
     }
   }
 

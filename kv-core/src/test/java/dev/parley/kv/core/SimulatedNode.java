@@ -566,7 +566,7 @@ final class SimulatedNode {
         meta.floors()
             .forEach((partition, floor) -> forcedFloors.merge(partition, floor, Math::max));
       }
-      case LogRecord.Installed(_, var nowFormed) -> formed |= nowFormed;
+      case LogRecord.Installed(_, var nowFormed, _) -> formed |= nowFormed;
       case LogRecord.Mark() -> {}
     }
   }

@@ -5,7 +5,6 @@ import static org.hamcrest.Matchers.containsString;
 import static org.hamcrest.Matchers.equalTo;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -142,7 +141,7 @@ class BackupTest {
       assertArrayEquals(row(before, row.getKey()).value(), row.getValue().value());
       assertTrue(row.getValue().version() > highest, row.getKey());
     }
-    assertFalse(Files.exists(Path.of(dataDir, "restore.spool")));
+    awaitNoSpool();
   }
 
   @Test
@@ -210,7 +209,16 @@ class BackupTest {
       awaitStatus(503, "x");
     }
     awaitStatus(400, "x");
-    assertFalse(Files.exists(Path.of(dataDir, "restore.spool")));
+    awaitNoSpool();
+  }
+
+  /// It is deleted after the answer.
+  private void awaitNoSpool() {
+    long deadline = System.nanoTime() + 20_000_000_000L;
+    while (Files.exists(Path.of(dataDir, "restore.spool"))) {
+      assertTrue(System.nanoTime() < deadline, "still there");
+      Thread.onSpinWait();
+    }
   }
 
   private static void awaitStatus(int status, String body) {

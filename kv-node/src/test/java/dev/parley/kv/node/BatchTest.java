@@ -170,7 +170,7 @@ class BatchTest {
         .body("detail", equalTo("operation 0: a value has at most 1048576 bytes"));
     given()
         .contentType(ContentType.JSON)
-        .body(" ".repeat((9 << 20) + 1))
+        .body(" ".repeat((8 << 20) + 1))
         .post("/v1/batch")
         .then()
         .statusCode(413);

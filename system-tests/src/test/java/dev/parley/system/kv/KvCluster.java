@@ -212,8 +212,7 @@ final class KvCluster implements AutoCloseable {
     launch(node);
     Process process = process(node);
     await(
-        "kv-" + node + " ends or starts",
-        () -> !process.isAlive() || answers(node, "/v1/cluster"));
+        "kv-" + node + " ends or starts", () -> !process.isAlive() || answers(node, "/v1/cluster"));
     boolean started = process.isAlive();
     if (started) {
       kill(node);

@@ -123,7 +123,7 @@ class BackupRoute {
               next(following);
             });
       } else {
-        next(following);
+        vertx.runOnContext(_ -> next(following)); // Not deeper and deeper with every page.
       }
     }
 

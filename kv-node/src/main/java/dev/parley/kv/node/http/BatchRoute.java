@@ -42,8 +42,8 @@ class BatchRoute {
 
   private static final int MAX_OPERATIONS = 1000;
 
-  /// Room for eight values of the largest size.
-  private static final int MAX_BODY = 9 << 20;
+  /// What all large bodies may take at once (see [Bodies]): a larger one would never get its turn.
+  private static final int MAX_BODY = 8 << 20;
 
   /// Bytes of values in one answer; what a read finds beyond that is not sent.
   private static final long MAX_ANSWER = 8 << 20;
@@ -99,6 +99,7 @@ class BatchRoute {
     private final Map<Key, ArrayDeque<Integer>> waiting = new HashMap<>();
 
     private final ArrayDeque<Integer> ready = new ArrayDeque<>();
+    private boolean advancing;
     private int asked;
     private int answered;
     private long valueBytes;
@@ -119,6 +120,10 @@ class BatchRoute {
     }
 
     void advance() {
+      if (advancing) {
+        return; // An answer came at once; the loop below goes on with it.
+      }
+      advancing = true;
       while (asked < MAX_ASKED && !ready.isEmpty()) {
         int index = ready.remove();
         Operation operation = operations.get(index);
@@ -131,6 +136,7 @@ class BatchRoute {
           host.write(operation.key(), mutation, back);
         }
       }
+      advancing = false;
       if (answered == operations.size()) {
         context
             .response()
