@@ -93,9 +93,7 @@ public final class HttpKvStore implements KvStore {
 
   @Override
   public Page list(String prefix, @Nullable String after, int limit) {
-    if (limit < 1 || limit > 1000) {
-      throw new IllegalArgumentException("limit must be 1 to 1000, not " + limit);
-    }
+    Limits.requireListing(prefix, limit);
     String query =
         "/v1/kv?limit="
             + limit
@@ -111,18 +109,13 @@ public final class HttpKvStore implements KvStore {
 
   @Override
   public WriteOutcome put(String key, byte[] value, Condition condition) {
-    if (value.length > MAX_VALUE_BYTES) {
-      throw new IllegalArgumentException(
-          "a value has at most " + MAX_VALUE_BYTES + " bytes, not " + value.length);
-    }
+    Limits.requireValue(value);
     return write(key, builder -> builder.PUT(BodyPublishers.ofByteArray(value)), condition);
   }
 
   @Override
   public WriteOutcome delete(String key, Condition condition) {
-    if (condition instanceof Condition.Absent) {
-      throw new IllegalArgumentException("a delete cannot require the key to be absent");
-    }
+    Limits.requireDeletable(condition);
     return write(key, HttpRequest.Builder::DELETE, condition);
   }
 
@@ -315,11 +308,7 @@ public final class HttpKvStore implements KvStore {
   }
 
   private static String path(String key) {
-    int bytes = key.getBytes(StandardCharsets.UTF_8).length;
-    if (bytes < 1 || bytes > MAX_KEY_BYTES) {
-      throw new IllegalArgumentException(
-          "a key has 1 to " + MAX_KEY_BYTES + " bytes of UTF-8, not " + bytes);
-    }
+    Limits.requireKey(key);
     return "/v1/kv/" + encode(key).replace("%2F", "/");
   }
 

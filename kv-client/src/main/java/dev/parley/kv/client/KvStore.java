@@ -10,8 +10,10 @@ import org.jspecify.annotations.Nullable;
 /// retry inside one call, yet the write takes effect at most once, and what is not known is said
 /// to be unknown rather than guessed.
 ///
-/// Keys are 1 to 512 bytes of UTF-8 and may contain `/`; a part in braces, as in
-/// `conversations/{c42}/m/7`, is what placement hashes. Values are at most 1 MiB.
+/// Keys are 1 to 512 bytes of UTF-8 and may contain `/`, but no part between slashes may be `.` or
+/// `..`, which addresses cannot carry; a part in braces, as in `conversations/{c42}/m/7`, is what
+/// placement hashes. Values are at most 1 MiB. Every method throws [IllegalArgumentException] for
+/// a key, a value or a limit that no node would take, before anything is sent.
 public interface KvStore extends AutoCloseable {
 
   /// Longest key, in bytes of UTF-8.

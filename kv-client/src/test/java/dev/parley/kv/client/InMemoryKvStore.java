@@ -11,8 +11,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 
-/// A [KvStore] in one process's memory, for tests of the services that stand on the store. It can
-/// be told to be unavailable.
+/// A [KvStore] in one process's memory, for tests of the services that stand on the store. It takes
+/// and refuses what the real one does, and it can be told to be unavailable.
 public final class InMemoryKvStore implements KvStore {
 
   private record Row(long version, byte[] value) {}
@@ -43,6 +43,7 @@ public final class InMemoryKvStore implements KvStore {
 
   @Override
   public synchronized Optional<Entry> get(String key) {
+    Limits.requireKey(key);
     gets.merge(key, 1, Integer::sum);
     requireAvailable();
     return Optional.ofNullable(rows.get(key)).map(row -> entry(key, row));
@@ -50,16 +51,21 @@ public final class InMemoryKvStore implements KvStore {
 
   @Override
   public synchronized WriteOutcome put(String key, byte[] value, Condition condition) {
+    Limits.requireKey(key);
+    Limits.requireValue(value);
     return write(key, value.clone(), condition);
   }
 
   @Override
   public synchronized WriteOutcome delete(String key, Condition condition) {
+    Limits.requireKey(key);
+    Limits.requireDeletable(condition);
     return write(key, null, condition);
   }
 
   @Override
   public synchronized Page list(String prefix, @Nullable String after, int limit) {
+    Limits.requireListing(prefix, limit);
     requireAvailable();
     List<Entry> found = new ArrayList<>();
     String from = after == null || BY_UTF8_BYTES.compare(after, prefix) < 0 ? prefix : after;
