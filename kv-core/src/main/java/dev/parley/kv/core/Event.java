@@ -23,6 +23,9 @@ public sealed interface Event {
   /// These messages certainly never reached `to`: there was no connection.
   record Undelivered(String to, List<Message> messages) implements Event {}
 
+  /// These messages were given up before they left, because too much waits for `to` already.
+  record Dropped(String to, List<Message> messages) implements Event {}
+
   /// Everything appended up to and including this number is on disk.
   record Durable(long lsn) implements Event {}
 

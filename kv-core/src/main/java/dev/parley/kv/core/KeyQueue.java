@@ -195,6 +195,10 @@ final class KeyQueue {
       node.rests(key, this, warm != null);
       return;
     }
+    if (node.rules().reusesBallots() && node.rules().quorum(replicas, promises.keySet())) {
+      promised();
+      return;
+    }
     replicas = node.replicas(key);
     Warm right = warm;
     warm = null;
@@ -391,7 +395,7 @@ final class KeyQueue {
       boolean existed = value != null && value.exists();
       long version = node.rules().nextVersion(ballot, value == null ? 0 : value.version(), floor);
       node.observe(version);
-      value = Versioned.after(value, mutation, version, floor);
+      value = node.rules().after(value, mutation, version, floor);
       attempt.proposed = true;
       answers.add(new Decided(attempt, new Answer.Applied(version, existed)));
     }

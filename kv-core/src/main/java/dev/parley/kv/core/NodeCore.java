@@ -218,13 +218,13 @@ public final class NodeCore {
         if (peer != null) {
           peer.unreachable();
         }
-        for (Message message : messages) {
-          Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
-          if (call != null) {
-            call.onLost().accept(to);
-          }
+        lost(to, messages);
+        if (peer != null) {
+          // No answer will come by a connection that broke: do not wait for it to be late.
+          List.copyOf(peer.waiting()).forEach(WriteRequest::hedge);
         }
       }
+      case Event.Dropped(var to, var messages) -> lost(to, messages);
       case Event.Durable(var lsn) -> durable(lsn);
       case Event.LogShape newShape -> shape = newShape;
       case Event.Room(var full) -> acceptor.full(full);
@@ -549,6 +549,15 @@ public final class NodeCore {
     new WriteRequest(this, key, mutation, deadline(), answer -> respond(ticket, answer)).start();
   }
 
+  private void lost(String to, List<Message> messages) {
+    for (Message message : messages) {
+      Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
+      if (call != null) {
+        call.onLost().accept(to);
+      }
+    }
+  }
+
   private void received(String from, long boot, Message message) {
     if (message instanceof Message.Ping ping) {
       pinged(from, boot, ping);
@@ -569,8 +578,12 @@ public final class NodeCore {
       case Message.Request request -> {
         long epoch = request.scope().epoch();
         if (!rules.sameEpoch(epoch, epoch())) {
-          if (request instanceof Message.Forward forward) {
-            peer(from).firstForward(forward.call()); // A copy that comes later is refused, too.
+          if (request instanceof Message.Forward forward
+              && (forward.targetBoot() != acceptor.boot()
+                  || !peer(from).firstForward(forward.call()))) {
+            // Another copy may have been carried out before; nothing may be said of this one. If it
+            // is the first, copies that come later are dropped as repeated.
+            return;
           }
           reply(from, new Message.Stale(request.call(), epoch()), acceptor.fenceLsn());
           if (epoch > epoch()) {
@@ -811,8 +824,13 @@ public final class NodeCore {
       return;
     }
     KeyQueue queue = queues.get(forward.key());
-    if (forward.targetBoot() != acceptor.boot() || queue != null && queue.size() >= MAX_PER_KEY) {
-      Answer.OfWrite refusal = new Answer.NotApplied("addressed to an earlier boot, or busy");
+    boolean earlier = forward.targetBoot() != acceptor.boot();
+    if (earlier || queue != null && queue.size() >= MAX_PER_KEY) {
+      // The boot it was addressed to may have carried out another copy of it.
+      Answer.OfWrite refusal =
+          earlier
+              ? new Answer.Unknown("addressed to an earlier boot")
+              : new Answer.NotApplied("too many requests for this key");
       reply(from, new Message.ForwardReply(forward.call(), refusal), 0);
       return;
     }

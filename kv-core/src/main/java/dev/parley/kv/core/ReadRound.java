@@ -159,6 +159,10 @@ final class ReadRound {
       identity();
       return;
     }
+    if (!node.rules().completesReads()) {
+      finish(found(value));
+      return;
+    }
     node.counters().replays++;
     replayed = value;
     node.endCall(call);

@@ -121,6 +121,17 @@ class Rules {
     return true;
   }
 
+  /// Whether a lost ballot may be tried again with what was promised for it: never, because what
+  /// is proposed then may differ.
+  boolean reusesBallots() {
+    return false;
+  }
+
+  /// Whether a value that no majority is known to hold is completed before a read tells of it.
+  boolean completesReads() {
+    return true;
+  }
+
   /// After which record's durability a reply may leave, given the one it speaks of.
   long replyAfter(long lsn) {
     return lsn;
@@ -147,6 +158,11 @@ class Rules {
   /// Whether the memory of operations reaches back to `base`.
   boolean memoryReaches(long base, long windowStart) {
     return base >= windowStart;
+  }
+
+  /// The register after `mutation` changed it to `version`.
+  Versioned after(@Nullable Versioned before, Mutation mutation, long version, long floor) {
+    return Versioned.after(before, mutation, version, floor);
   }
 
   /// The version a change creates.

@@ -30,6 +30,7 @@ final class WriteRequest {
   private Answer.@Nullable OfWrite forwardAnswer;
   private Answer.@Nullable OfWrite localAnswer;
   private long call;
+  private @Nullable Peer coordinator;
   private NodeCore.@Nullable Alarm hedge;
   private NodeCore.@Nullable Alarm expiry;
   private boolean over;
@@ -84,15 +85,9 @@ final class WriteRequest {
     node.send(
         target.id(),
         new Message.Forward(node.scope(), call, key, based(mutation, localVersion), target.boot()));
-    hedge =
-        node.in(
-            target.hedgeDelay(node.timing()),
-            () -> {
-              if (!over && forward == Way.OPEN && local == Way.NOT_TAKEN) {
-                node.counters().hedges++;
-                propose(based(mutation, localVersion));
-              }
-            });
+    hedge = node.in(target.hedgeDelay(node.timing()), this::hedge);
+    coordinator = target;
+    target.waiting().add(this);
     expiry =
         node.at(
             deadline,
@@ -101,6 +96,15 @@ final class WriteRequest {
                 forwarded(new Answer.Unknown(SLOW));
               }
             });
+  }
+
+  /// Proposes here what was forwarded: its answer is late, or the connection it would come by is
+  /// gone. That is safe at any time.
+  void hedge() {
+    if (!over && forward == Way.OPEN && local == Way.NOT_TAKEN) {
+      node.counters().hedges++;
+      propose(based(mutation, localVersion));
+    }
   }
 
   private static Mutation based(Mutation mutation, long version) {
@@ -189,6 +193,9 @@ final class WriteRequest {
 
   private void quit() {
     node.endCall(call);
+    if (coordinator != null) {
+      coordinator.waiting().remove(this);
+    }
     if (hedge != null) {
       hedge.cancel();
     }

@@ -78,6 +78,24 @@ class ClusterTest {
   }
 
   @Test
+  void aWriteDoesNotWaitForACoordinatorWhoseConnectionBroke() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.isolate("a");
+    Mutation mutation =
+        new Mutation(
+            new OpId(9, 9), new Precondition.Always(), new byte[] {1}, Mutation.NO_BASE, 0);
+    cluster.tell("b", new Event.Write(1, key, mutation));
+    cluster.carried.clear();
+    assertEquals(0, cluster.node("b").core().counters().hedges());
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, cluster.node("b").core().counters().hedges());
+    assertEquals(1, carried(Message.Accept.class), "no time has passed");
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, cluster.node("b").core().counters().hedges());
+  }
+
+  @Test
   void aNodeThatHoldsNoCopyWritesAHotKeyAllTheSame() {
     QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
     five.startAll();

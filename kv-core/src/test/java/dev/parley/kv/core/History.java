@@ -1,20 +1,21 @@
 package dev.parley.kv.core;
 
+import dev.parley.kv.history.Linearizability;
+import dev.parley.kv.history.Operation;
+import dev.parley.kv.history.Operation.Condition;
+import dev.parley.kv.history.Operation.Outcome;
+import dev.parley.kv.history.Operation.Request;
+import dev.parley.kv.history.Verdict;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /// What clients did to the keys and what they were told, and whether a single, correct store could
 /// have told them that.
 ///
-/// The check is Wing and Gong's search with Lowe's memory of visited states, key by key. Every
-/// write has a value of its own, so a state of a key is the operation that made it. An operation
-/// whose outcome is unknown may take effect at any time after it began, or never.
+/// The simulator's side of [Linearizability], in the core's own terms. Every write has a value of
+/// its own.
 final class History {
 
   /// One operation; `answer` stays null while its outcome is not known.
@@ -48,11 +49,7 @@ final class History {
                   + mutation.condition();
       String told =
           answer instanceof Answer.Found(var version, var body, _)
-              ? "Found["
-                  + version
-                  + ", "
-                  + new String(body, java.nio.charset.StandardCharsets.UTF_8)
-                  + "]"
+              ? "Found[" + version + ", " + new String(body, StandardCharsets.UTF_8) + "]"
               : String.valueOf(answer);
       return "%9.3f %9s c%d #%d %s %s -> %s"
           .formatted(
@@ -80,149 +77,44 @@ final class History {
 
   /// What is wrong with the history, or null.
   @Nullable String violation() {
-    TreeMap<Key, List<Op>> byKey = new TreeMap<>();
-    for (Op op : ops) {
-      boolean idle =
-          op.certainlyNothing
-              || (op.mutation == null
-                  && (op.answer == null || op.answer instanceof Answer.Unavailable));
-      if (!idle) {
-        byKey.computeIfAbsent(op.key, _ -> new ArrayList<>()).add(op);
-      }
-    }
-    for (var entry : byKey.entrySet()) {
-      String wrong = new KeyCheck(entry.getKey(), entry.getValue()).check();
-      if (wrong != null) {
-        return wrong;
-      }
-    }
-    return null;
+    Verdict verdict = Linearizability.check(ops.stream().map(History::operation).toList());
+    return verdict instanceof Verdict.Linearizable ? null : verdict.toString();
   }
 
-  private static final class KeyCheck {
-    private static final int ABSENT = -1;
+  private static Operation operation(Op op) {
+    Operation.Request request =
+        op.mutation == null
+            ? new Request.Read()
+            : op.mutation.body() == null
+                ? new Request.Delete(condition(op.mutation))
+                : new Request.Put(op.value, condition(op.mutation));
+    return new Operation(
+        op.number, op.client, op.key.toString(), op.begun, op.ended, request, outcome(op));
+  }
 
-    private record State(long done, int current, long version) {}
+  private static Condition condition(Mutation mutation) {
+    return switch (mutation.condition()) {
+      case Precondition.Always() -> new Condition.Always();
+      case Precondition.Absent() -> new Condition.Absent();
+      case Precondition.Present() -> new Condition.Present();
+      case Precondition.At(var version) -> new Condition.At(version);
+    };
+  }
 
-    private final Key key;
-    private final List<Op> ops;
-    private final Map<Long, Integer> makers = new HashMap<>();
-    private final Map<Integer, Long> versions = new HashMap<>();
-    private final Set<State> visited = new HashSet<>();
-    private long mustBeDone;
-
-    KeyCheck(Key key, List<Op> ops) {
-      if (ops.size() > 62) {
-        throw new IllegalArgumentException("too many operations on one key: " + ops.size());
-      }
-      this.key = key;
-      this.ops = ops;
+  private static Outcome outcome(Op op) {
+    if (op.certainlyNothing) {
+      return new Outcome.NotApplied();
     }
-
-    @Nullable String check() {
-      Map<String, Integer> byValue = new HashMap<>();
-      for (int i = 0; i < ops.size(); i++) {
-        byValue.put(ops.get(i).value, i);
-        if (ops.get(i).answer != null) {
-          mustBeDone |= 1L << i;
-        }
-      }
-      for (int i = 0; i < ops.size(); i++) {
-        Answer answer = ops.get(i).answer;
-        String wrong = null;
-        if (answer instanceof Answer.Applied(var version, _)) {
-          wrong = made(i, version);
-        } else if (answer instanceof Answer.Found(var version, var body, _)) {
-          Integer maker = byValue.get(new String(body, java.nio.charset.StandardCharsets.UTF_8));
-          wrong = maker == null ? "a value nobody wrote was read" : made(maker, version);
-        }
-        if (wrong != null) {
-          return key + ": " + wrong + " (operation #" + ops.get(i).number + ")";
-        }
-      }
-      return search(0, ABSENT, 0)
-          ? null
-          : key + ": no order of the operations explains the answers";
-    }
-
-    private @Nullable String made(int op, long version) {
-      Long before = versions.putIfAbsent(op, version);
-      if (before != null && before != version) {
-        return "one operation took effect twice, at versions " + before + " and " + version;
-      }
-      Integer other = makers.putIfAbsent(version, op);
-      return other != null && other != op ? "two operations made version " + version : null;
-    }
-
-    private boolean search(long done, int current, long version) {
-      if ((done & mustBeDone) == mustBeDone) {
-        return true;
-      }
-      if (!visited.add(new State(done, current, version))) {
-        return false;
-      }
-      long earliestEnd = Long.MAX_VALUE;
-      for (int i = 0; i < ops.size(); i++) {
-        if ((done & 1L << i) == 0 && ops.get(i).answer != null) {
-          earliestEnd = Math.min(earliestEnd, ops.get(i).ended);
-        }
-      }
-      for (int i = 0; i < ops.size(); i++) {
-        Op op = ops.get(i);
-        if ((done & 1L << i) != 0 || op.begun > earliestEnd) {
-          continue;
-        }
-        if (tryNext(op, i, done | 1L << i, current, version)) {
-          return true;
-        }
-      }
-      return false;
-    }
-
-    private boolean tryNext(Op op, int index, long done, int current, long version) {
-      boolean exists = current != ABSENT && !isDelete(current);
-      return switch (op.answer) {
-        case Answer.Found(var v, _, _) ->
-            exists && maker(v) == current && search(done, current, version);
-        case Answer.Absent() -> !exists && search(done, current, version);
-        case Answer.Missing() -> !exists && search(done, current, version);
-        case Answer.Conflict(var v) ->
-            !holds(op, current, exists)
-                && (v == 0 ? !exists : exists && (maker(v) == -2 || maker(v) == current))
-                && search(done, current, version);
-        case Answer.Applied(var v, var existed) ->
-            holds(op, current, exists)
-                && existed == exists
-                && v > version
-                && search(done, index, v);
-        case null ->
-            // Unknown: it may have taken effect here, in which case its condition held.
-            holds(op, current, exists)
-                && versions.getOrDefault(index, Long.MAX_VALUE) > version
-                && search(done, index, versions.getOrDefault(index, version));
-        default -> throw new IllegalStateException("not an answer: " + op.answer);
-      };
-    }
-
-    private boolean holds(Op op, int current, boolean exists) {
-      if (op.mutation == null) {
-        return false;
-      }
-      return switch (op.mutation.condition()) {
-        case Precondition.Always() -> true;
-        case Precondition.Absent() -> !exists;
-        case Precondition.Present() -> exists;
-        case Precondition.At(var v) -> exists && maker(v) == current;
-      };
-    }
-
-    private int maker(long version) {
-      return makers.getOrDefault(version, -2);
-    }
-
-    private boolean isDelete(int index) {
-      Mutation mutation = ops.get(index).mutation;
-      return mutation != null && mutation.body() == null;
-    }
+    return switch (op.answer) {
+      case null -> new Outcome.Unknown();
+      case Answer.Found(var version, var body, _) ->
+          new Outcome.Found(version, new String(body, StandardCharsets.UTF_8));
+      case Answer.Absent() -> new Outcome.Absent();
+      case Answer.Applied(var version, var existed) -> new Outcome.Applied(version, existed);
+      case Answer.Missing() -> new Outcome.Missing();
+      case Answer.Conflict(var version) -> new Outcome.Conflict(version);
+      case Answer.Unavailable _ -> new Outcome.Unknown();
+      default -> throw new IllegalStateException("not an answer: " + op.answer);
+    };
   }
 }

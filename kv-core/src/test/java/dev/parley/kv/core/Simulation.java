@@ -1,41 +1,57 @@
 package dev.parley.kv.core;
 
-import dev.parley.kv.core.log.DamagedLogException;
-import dev.parley.kv.core.log.SegmentedLog;
 import dev.parley.kv.core.wire.Batch;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
-import java.util.OptionalLong;
+import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// Three nodes, their disks, the network between them and a few clients, all in one thread and all
-/// from one seed: the same seed gives the same history, whatever the machine.
+/// Three or five nodes, their disks, the network between them and a few clients, all in one thread
+/// and all from one seed: the same seed gives the same history, whatever the machine.
 ///
-/// The network drops, repeats, reorders and delays messages and is cut in one or both directions;
-/// nodes lose power at any moment, together with what was not forced, and come back. At the end
-/// everything heals and every key is read from every node.
+/// Each seed draws its own [FaultMix]: what the clients do, how the network loses, repeats, delays
+/// and reorders, and which of the [Fault]s befall the nodes. [Monitors] watch every step. In the
+/// end everything heals, every key is read from every node, a majority of its replicas must hold
+/// it, and [History] judges what the clients saw.
 final class Simulation {
 
-  private static final List<String> IDS = List.of("kv-1", "kv-2", "kv-3");
-  private static final int SEGMENT = 16 * 1024;
-  private static final long MILLI = 1_000_000;
-  private static final long TROUBLE_ENDS = 12_000 * MILLI;
-  private static final int OPS_PER_KEY = 34;
+  static final long MILLI = 1_000_000;
+  private static final long TROUBLE_ENDS = 8_000 * MILLI;
+  private static final long ALL_ENDS = TROUBLE_ENDS + 60_000 * MILLI;
 
-  /// What is being simulated, the rules of the protocol included, so that a test can break one.
-  record World(Supplier<Rules> rules, boolean disksLie) {
+  /// Most operations on one key that are judged as a history. The monitors judge any number.
+  private static final int MOST_JUDGED = 60;
+
+  /// What is being simulated, so that a test can break one thing.
+  ///
+  /// @param rules the decisions of the protocol
+  /// @param honesty whether disks do what they say
+  /// @param losesRecords recovery overlooks the last record of a log
+  /// @param oldCopies a node may come back with an old copy of its disk, not only with a blank one
+  record World(
+      Supplier<Rules> rules, MemoryDisk.Honesty honesty, boolean losesRecords, boolean oldCopies) {
     static World correct() {
-      return new World(Rules::new, false);
+      return new World(Rules::new, MemoryDisk.Honesty.HONEST, false, false);
     }
   }
+
+  /// What came of one seed.
+  ///
+  /// @param violation what went wrong, or null
+  /// @param story what happened, to be read; empty unless it was asked for
+  /// @param steps events that were carried out
+  record Outcome(
+      long seed,
+      @Nullable String violation,
+      String story,
+      int operations,
+      long steps,
+      Map<Fault, Integer> faults) {}
 
   private record Happening(long at, long order, Runnable action) implements Comparable<Happening> {
     @Override
@@ -45,563 +61,526 @@ final class Simulation {
     }
   }
 
+  private record Sent(SimulatedNode from, SimulatedNode to, long boot, Message message) {}
+
+  private final long seed;
   private final SplittableRandom random;
   private final World world;
-  private final PriorityQueue<Happening> agenda = new PriorityQueue<>();
-  private final TreeMap<String, Machine> machines = new TreeMap<>();
-  private final TreeMap<String, Boolean> cut = new TreeMap<>();
-  private final TreeMap<Ballot, TreeMap<Key, Versioned>> ballots = new TreeMap<>();
-  private final History history = new History();
+  private final FaultMix mix;
   private final List<Key> keys;
-  private final double dropping;
-  private final double repeating;
-  private final long delay;
-  private final boolean crashes;
-  private final boolean partitions;
+  private final List<SimulatedNode> nodes = new ArrayList<>();
+  private final Map<String, SimulatedNode> byId = new TreeMap<>();
+  private final PriorityQueue<Happening> agenda = new PriorityQueue<>();
+  private final Monitors monitors;
+  private final History history = new History();
+  private final Map<Key, Integer> operations = new TreeMap<>();
+  private final EnumMap<Fault, Integer> faults = new EnumMap<>(Fault.class);
+  private final List<Sent> old = new ArrayList<>();
+  private final @Nullable Story story;
+  private boolean[][] cut;
+  private boolean[][] planned;
+  private long flapUntil;
+  private double dropping;
+  private long delay;
   private long now;
   private long order;
+  private long transmissions;
+  private long steps;
   private int live;
+  private int spareNodes;
+  private boolean finished;
   private @Nullable String broken;
+  private @Nullable Key where;
 
-  Simulation(long seed, World world) {
+  private Simulation(long seed, World world, boolean told) {
+    this.seed = seed;
     this.random = new SplittableRandom(seed);
     this.world = world;
-    this.dropping = pick(0, 0.02, 0.1);
-    this.repeating = pick(0, 0.05, 0.2);
-    this.delay = (long) (pick(1, 10, 60) * MILLI);
-    this.crashes = random.nextInt(4) != 0;
-    this.partitions = random.nextInt(3) != 0;
-    this.keys = List.of(Key.of("a"), Key.of("b/{x}/1"));
-    for (String id : IDS) {
-      machines.put(id, new Machine(id));
+    this.mix = new FaultMix(random);
+    this.keys = mix.keys();
+    this.story = told ? new Story() : null;
+    this.monitors = new Monitors(mix.layout());
+    this.cut = new boolean[mix.nodes][mix.nodes];
+    this.planned = cut;
+    this.dropping = mix.dropping;
+    this.delay = mix.delayNanos;
+    this.spareNodes = mix.spareNodes();
+    for (String id : mix.ids()) {
+      SimulatedNode node = new SimulatedNode(this, id, nodes.size());
+      nodes.add(node);
+      byId.put(id, node);
     }
   }
 
-  /// What went wrong with the seed, with the whole history, or null.
-  static @Nullable String run(long seed, World world) {
-    return new Simulation(seed, world).run(seed);
+  /// Runs one seed. A failing one is run a second time to tell its story.
+  static Outcome run(long seed, World world) {
+    Outcome outcome = new Simulation(seed, world, false).run();
+    return outcome.violation() == null ? outcome : new Simulation(seed, world, true).run();
   }
 
-  private @Nullable String run(long seed) {
-    machines.values().forEach(Machine::start);
-    for (int client = 0; client < 4; client++) {
-      new Client(client).think();
+  /// Runs one seed as fast as it goes, without its story.
+  static Outcome glance(long seed, World world) {
+    return new Simulation(seed, world, false).run();
+  }
+
+  private Outcome run() {
+    nodes.forEach(SimulatedNode::start);
+    for (int client = 0; client < mix.clients(); client++) {
+      new SimulatedClient(this, client).think();
     }
     in(50 * MILLI, this::trouble);
-    long end = TROUBLE_ENDS + 30_000 * MILLI;
-    while (broken == null && !agenda.isEmpty() && now < end) {
+    in(TROUBLE_ENDS, this::heal);
+    while (broken == null && !finished) {
       Happening next = agenda.poll();
-      now = Math.max(now, next.at());
-      next.action().run();
-      if (live == 0 && now > TROUBLE_ENDS + 5_000 * MILLI) {
+      if (next == null || next.at() > ALL_ENDS) {
+        fail(null, "it did not come to rest");
         break;
       }
+      now = Math.max(now, next.at());
+      steps++;
+      next.action().run();
+      if (broken == null && monitors.violation() != null) {
+        broken = monitors.violation();
+        where = monitors.where();
+      }
     }
-    String wrong = broken == null ? history.violation() : broken;
-    if (wrong == null) {
-      return null;
+    history.ops().forEach(this::settle);
+    if (broken == null && operations.values().stream().allMatch(count -> count <= MOST_JUDGED)) {
+      broken = history.violation();
+      String wrong = broken;
+      if (wrong != null) {
+        where = keys.stream().filter(key -> wrong.startsWith(key + ":")).findFirst().orElse(null);
+      }
     }
-    StringBuilder text = new StringBuilder("seed " + seed + ": " + wrong + "\n");
-    text.append("    begun     ended\n");
-    for (History.Op op : history.ops()) {
-      text.append(op).append('\n');
-    }
-    return text.toString();
+    String text =
+        story == null || broken == null
+            ? ""
+            : story.tell(seed, mix, broken, now, where, history.ops());
+    return new Outcome(seed, broken, text, history.ops().size(), steps, faults);
   }
 
-  private double pick(double... choices) {
-    return choices[random.nextInt(choices.length)];
+  /// A write whose client heard nothing and that never was chosen had no effect. The search for an
+  /// order of the operations need not try it everywhere.
+  private void settle(History.Op op) {
+    Mutation mutation = op.mutation;
+    if (op.answer == null && mutation != null && !monitors.tookEffect(op.key, mutation.op())) {
+      op.certainlyNothing = true;
+    }
   }
 
-  private void in(long nanos, Runnable action) {
+  // What nodes and clients use.
+
+  SplittableRandom random() {
+    return random;
+  }
+
+  World world() {
+    return world;
+  }
+
+  FaultMix mix() {
+    return mix;
+  }
+
+  Monitors monitors() {
+    return monitors;
+  }
+
+  History history() {
+    return history;
+  }
+
+  List<Key> keys() {
+    return keys;
+  }
+
+  long now() {
+    return now;
+  }
+
+  SimulatedNode node(String id) {
+    SimulatedNode node = byId.get(id);
+    if (node == null) {
+      throw new IllegalStateException("no node " + id);
+    }
+    return node;
+  }
+
+  SimulatedNode anyNode() {
+    return nodes.get(random.nextInt(nodes.size()));
+  }
+
+  boolean troubleIsOver() {
+    return now > TROUBLE_ENDS;
+  }
+
+  void in(long nanos, Runnable action) {
     agenda.add(new Happening(now + nanos, order++, action));
   }
 
-  /// Cuts, heals, crashes and restarts, until the trouble ends and everything heals.
-  private void trouble() {
-    if (now > TROUBLE_ENDS) {
-      cut.clear();
-      machines.values().forEach(Machine::start);
-      in(
-          4_000 * MILLI,
-          () -> {
-            for (Machine machine : machines.values()) {
-              for (Key key : keys) {
-                new Client(100).readAtTheEnd(machine, key);
-              }
-            }
-          });
-      return;
+  /// The first of these ends the run.
+  void fail(@Nullable Key key, String what) {
+    if (broken == null) {
+      broken = key == null ? what : key + ": " + what;
+      where = key;
     }
-    if (partitions && random.nextInt(3) == 0) {
-      cut.clear();
-      if (random.nextBoolean()) {
-        String lonely = IDS.get(random.nextInt(3));
-        boolean oneWay = random.nextInt(3) == 0;
-        for (String other : IDS) {
-          if (!other.equals(lonely)) {
-            cut.put(lonely + ">" + other, true);
-            if (!oneWay) {
-              cut.put(other + ">" + lonely, true);
-            }
-          }
-        }
-      }
-    }
-    if (crashes && random.nextInt(3) == 0) {
-      boolean blackout = random.nextInt(8) == 0;
-      String victim = IDS.get(random.nextInt(3));
-      for (Machine machine : machines.values()) {
-        if (blackout || machine.id.equals(victim)) {
-          machine.crash();
-          in(random.nextLong(1_500 * MILLI), machine::start);
-        }
-      }
-    }
-    in(random.nextLong(600 * MILLI), this::trouble);
   }
 
-  private void transmit(Machine from, String to, Message message) {
-    byte[] bytes = new Batch("sim", from.id, from.core().boot(), List.of(message)).encode();
-    Machine target = machines.get(to);
-    if (target == null) {
-      throw new IllegalStateException("no machine " + to);
+  void happened(Fault fault) {
+    faults.merge(fault, 1, Integer::sum);
+  }
+
+  /// Adds a line to the story, if it is told.
+  ///
+  /// @param key the key it concerns, or null for all
+  void note(@Nullable Key key, Supplier<String> line) {
+    if (story != null) {
+      story.add(now, key, line.get());
     }
-    boolean isCut = cut.containsKey(from.id + ">" + to);
-    if ((target.core == null || isCut) && random.nextBoolean()) {
-      long boot = from.core().boot();
+  }
+
+  /// A key with fewer operations than it should get, or null.
+  @Nullable Key keyWithRoom() {
+    for (int tries = 0; tries < 4; tries++) {
+      Key key = keys.get(random.nextInt(keys.size()));
+      if (operations.getOrDefault(key, 0) < mix.operationsPerKey()) {
+        return key;
+      }
+    }
+    return keys.stream()
+        .filter(key -> operations.getOrDefault(key, 0) < mix.operationsPerKey())
+        .findFirst()
+        .orElse(null);
+  }
+
+  /// Whether one more read of the key fits into its history.
+  boolean mayRecord(Key key) {
+    if (operations.getOrDefault(key, 0) >= MOST_JUDGED - 2 * mix.nodes) {
+      return false;
+    }
+    operations.merge(key, 1, Integer::sum);
+    return true;
+  }
+
+  void begun(Key key) {
+    operations.merge(key, 1, Integer::sum);
+    live++;
+  }
+
+  void begunListing() {
+    live++;
+  }
+
+  void ended() {
+    live--;
+  }
+
+  // The network.
+
+  void transmit(SimulatedNode from, SimulatedNode to, Message message) {
+    long boot = from.boot();
+    boolean isCut = cut[from.index][to.index];
+    if ((!to.isUp() || isCut) && random.nextBoolean()) {
       in(
           random.nextLong(MILLI) + 1,
           () -> {
-            if (from.core != null && from.core.boot() == boot) {
-              from.step(new Event.Undelivered(to, List.of(message)));
+            if (from.boot() == boot) {
+              from.step(new Event.Undelivered(to.id, List.of(message)));
             }
           });
       return;
     }
-    if (isCut || (now < TROUBLE_ENDS && random.nextDouble() < dropping)) {
+    transmissions++;
+    if (transmissions % 8 == 0) {
+      remember(new Sent(from, to, boot, message));
+    }
+    if (isCut || random.nextDouble() < dropping) {
       return;
     }
-    int copies = random.nextDouble() < repeating ? 2 : 1;
+    int copies = random.nextDouble() < mix.repeating ? 2 : 1;
     for (int i = 0; i < copies; i++) {
       long wait = 50_000 + random.nextLong(delay);
-      if (random.nextInt(50) == 0) {
+      if (!troubleIsOver() && random.nextInt(50) == 0) {
         wait *= 20;
       }
-      in(
-          wait,
-          () -> {
-            if (target.core != null) {
-              Batch batch = Batch.decode(bytes);
-              target.step(
-                  new Event.Received(batch.from(), batch.boot(), batch.messages().getFirst()));
-            }
-          });
+      deliver(new Sent(from, to, boot, message), wait);
     }
   }
 
-  /// A ballot carries at most one value, on whatever node it is accepted.
-  private void watch(LogRecord record) {
-    if (record instanceof LogRecord.Entry(var key, var ballot, var value)) {
-      Versioned other =
-          ballots.computeIfAbsent(ballot, _ -> new TreeMap<>()).putIfAbsent(key, value);
-      if (other != null
-          && (other.version() != value.version()
-              || !java.util.Arrays.equals(other.body(), value.body()))) {
-        broken = "ballot " + ballot + " carries two values for " + key;
-      }
+  /// Some messages go through their encoding, so that nothing is carried by reference alone; all
+  /// would take most of the time.
+  private void deliver(Sent sent, long wait) {
+    Message message = sent.message();
+    if (transmissions % 16 == 0) {
+      Batch batch = new Batch("sim", sent.from().id, sent.boot(), List.of(message));
+      message = Batch.decode(batch.encode()).messages().getFirst();
+    }
+    Message delivered = message;
+    in(wait, () -> sent.to().receive(sent.from().id, sent.boot(), delivered));
+  }
+
+  private void remember(Sent sent) {
+    if (old.size() < 256) {
+      old.add(sent);
+    } else {
+      old.set(random.nextInt(old.size()), sent);
     }
   }
 
-  private final class Machine {
-    final String id;
-    final MemoryDisk disk = new MemoryDisk(world.disksLie());
-    final ArrayDeque<LogRecord> queue = new ArrayDeque<>();
-    final TreeMap<Long, Client> tickets = new TreeMap<>();
-    @Nullable NodeCore core;
-    @Nullable SegmentedLog log;
-    boolean diskBusy;
-    long dropBelow;
-    long nextTicket;
-    long armed = Long.MAX_VALUE;
-
-    Machine(String id) {
-      this.id = id;
+  private void cutLinks() {
+    planned = new boolean[mix.nodes][mix.nodes];
+    int[] side = new int[mix.nodes];
+    int kind = random.nextInt(6);
+    int lonely = random.nextInt(mix.nodes);
+    for (int i = 0; i < mix.nodes; i++) {
+      side[i] = random.nextInt(2);
     }
-
-    NodeCore core() {
-      NodeCore running = core;
-      if (running == null) {
-        throw new IllegalStateException(id + " is down");
+    for (int a = 0; a < mix.nodes; a++) {
+      for (int b = 0; b < mix.nodes; b++) {
+        planned[a][b] =
+            a != b
+                && switch (kind) {
+                  case 0 -> a == lonely || b == lonely;
+                  case 1 -> a == lonely; // It hears, and is not heard.
+                  case 2 -> b == lonely;
+                  case 3 -> side[a] != side[b];
+                  case 4 -> side[a] != side[b] && a != lonely && b != lonely; // A bridge.
+                  default -> random.nextInt(3) == 0;
+                };
       }
-      return running;
     }
+    cut = planned;
+    note(null, () -> "the network is cut: " + links());
+  }
 
-    void start() {
-      if (core != null) {
-        return;
-      }
-      try {
-        Rules rules = world.rules().get();
-        Acceptor acceptor = new Acceptor(id, rules);
-        SegmentedLog opened = SegmentedLog.open(disk, "sim", id, SEGMENT, acceptor::restore);
-        NodeCore fresh =
-            new NodeCore(
-                id,
-                Layout.of(IDS),
-                acceptor,
-                opened.nextLsn(),
-                Timing.local(),
-                random.split(),
-                rules);
-        List<Effect> later = new ArrayList<>();
-        List<LogRecord> records = new ArrayList<>();
-        for (Effect effect : fresh.start(now)) {
-          if (effect instanceof Effect.Append(_, var record)) {
-            records.add(record);
-          } else {
-            later.add(effect);
-          }
+  private String links() {
+    StringBuilder text = new StringBuilder();
+    for (int a = 0; a < mix.nodes; a++) {
+      for (int b = 0; b < mix.nodes; b++) {
+        if (cut[a][b]) {
+          text.append(a + 1).append('>').append(b + 1).append(' ');
         }
-        opened.write(records);
-        long durable = opened.force();
-        core = fresh;
-        log = opened;
-        carryOut(later);
-        step(new Event.Durable(durable));
-        shape();
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      } catch (DamagedLogException e) {
-        broken = id + " refuses to start: " + e.getMessage();
       }
     }
+    return text.isEmpty() ? "nowhere" : text.toString().strip();
+  }
 
-    void crash() {
-      if (core == null) {
-        return;
-      }
-      core = null;
-      log = null;
-      queue.clear();
-      diskBusy = false;
-      dropBelow = 0;
-      armed = Long.MAX_VALUE;
-      disk.crash(random);
-      List<Client> waiting = List.copyOf(tickets.values());
-      tickets.clear();
-      waiting.forEach(Client::connectionLost);
+  private void joinLinks() {
+    cut = new boolean[mix.nodes][mix.nodes];
+    note(null, () -> "the network is whole");
+  }
+
+  private void flap() {
+    if (now > flapUntil || troubleIsOver()) {
+      joinLinks();
+      return;
     }
-
-    void step(Event event) {
-      carryOut(core().step(now, event));
-      rearm();
+    if (cut == planned) {
+      joinLinks();
+    } else {
+      cut = planned;
+      note(null, () -> "the network is cut: " + links());
     }
+    in(random.nextLong(200 * MILLI) + 5 * MILLI, this::flap);
+  }
 
-    private void carryOut(List<Effect> effects) {
-      for (Effect effect : effects) {
-        switch (effect) {
-          case Effect.Append(_, var record) -> {
-            watch(record);
-            queue.add(record);
-          }
-          case Effect.Send(var to, var message) -> transmit(this, to, message);
-          case Effect.DropBelow(var lsn) -> dropBelow = lsn;
-          case Effect.LayoutChanged _ -> {}
-          case Effect.Halt(var reason) -> broken = id + " halts: " + reason;
-          case Effect.Respond(var ticket, var answer) -> {
-            Client client = tickets.remove(ticket);
-            if (client != null) {
-              client.answered(answer);
+  // The trouble.
+
+  private void trouble() {
+    if (troubleIsOver()) {
+      return;
+    }
+    if (!mix.faults.isEmpty()) {
+      inflict(mix.faults.get(random.nextInt(mix.faults.size())), anyNode());
+    }
+    in(random.nextLong(350 * MILLI), this::trouble);
+  }
+
+  private void inflict(Fault fault, SimulatedNode victim) {
+    boolean done =
+        switch (fault) {
+          case CRASH -> crash(victim);
+          case BLACKOUT -> {
+            if (random.nextInt(3) != 0) {
+              yield false;
             }
+            nodes.forEach(this::crash);
+            yield true;
           }
-        }
-      }
-      work();
+          case CRASH_BETWEEN_EFFECTS -> {
+            victim.crashAfter(random.nextInt(12));
+            yield false; // It counts when it comes to it.
+          }
+          case PAUSE -> {
+            victim.pause();
+            in(random.nextLong(3_000 * MILLI), victim::resume);
+            yield victim.isUp();
+          }
+          case CLOCK_LEAP -> {
+            long days = random.nextInt(3) == 0 ? 1 + random.nextInt(1_000) : 0;
+            victim.leap(days * 86_400_000 * MILLI + random.nextLong(4_000 * MILLI));
+            yield victim.isUp();
+          }
+          case CLOCK_RATE -> {
+            victim.runClockAt(random.nextBoolean() ? 0.5 : 2);
+            yield victim.isUp();
+          }
+          case PARTITION -> {
+            boolean cuts = random.nextInt(3) != 0;
+            if (cuts) {
+              cutLinks();
+            } else {
+              joinLinks();
+            }
+            yield cuts;
+          }
+          case FLAPPING -> {
+            if (now < flapUntil) {
+              yield false;
+            }
+            cutLinks();
+            flapUntil = now + random.nextLong(2_500 * MILLI);
+            in(20 * MILLI, this::flap);
+            yield true;
+          }
+          case STALE_MESSAGE -> {
+            int count = old.isEmpty() ? 0 : 1 + random.nextInt(12);
+            for (int i = 0; i < count; i++) {
+              deliver(old.get(random.nextInt(old.size())), random.nextLong(5 * MILLI));
+            }
+            yield count > 0;
+          }
+          case IO_ERROR -> {
+            victim.failDiskSoon(1 + random.nextInt(6));
+            yield false; // It counts when it comes to it.
+          }
+          case BIT_FLIP -> {
+            if (spareNodes == 0 || !allFormed() || random.nextInt(4) != 0) {
+              yield false;
+            }
+            crash(victim);
+            boolean flipped = victim.flipBit();
+            spareNodes -= flipped ? 1 : 0;
+            yield flipped;
+          }
+          case DISK_FULL -> {
+            victim.full(true);
+            in(random.nextLong(1_500 * MILLI), () -> victim.full(false));
+            yield victim.isUp();
+          }
+          case SLOW_DISK -> {
+            victim.slowDisk(10 + random.nextInt(90));
+            in(random.nextLong(2_000 * MILLI), () -> victim.slowDisk(1));
+            yield true;
+          }
+          case LOST_DISK -> {
+            if (spareNodes == 0 || !allFormed() || random.nextInt(3) != 0) {
+              victim.copyDisk();
+              yield false;
+            }
+            crash(victim);
+            boolean lost = victim.loseDisk();
+            spareNodes -= lost ? 1 : 0;
+            yield lost;
+          }
+        };
+    if (done) {
+      happened(fault);
     }
+  }
 
-    private void rearm() {
-      OptionalLong next = core().nextDeadline();
-      if (next.isPresent() && next.getAsLong() < armed) {
-        armed = next.getAsLong();
-        NodeCore running = core;
-        in(
-            Math.max(0, armed - now),
-            () -> {
-              if (core == running && core != null) {
-                armed = Long.MAX_VALUE;
-                step(new Event.Tick());
+  /// Only then is a node that is lost no hindrance to the others.
+  private boolean allFormed() {
+    return nodes.stream().allMatch(SimulatedNode::isFormed);
+  }
+
+  private boolean crash(SimulatedNode victim) {
+    boolean wasUp = victim.isUp();
+    victim.crash();
+    if (wasUp) {
+      in(random.nextLong(1_500 * MILLI), victim::start);
+    }
+    return wasUp;
+  }
+
+  // The end.
+
+  private void heal() {
+    joinLinks();
+    flapUntil = 0;
+    dropping = 0;
+    delay = Math.min(delay, 10 * MILLI);
+    for (SimulatedNode node : nodes) {
+      node.resume();
+      node.crashAfter(-1);
+      node.failDiskSoon(-1);
+      node.slowDisk(1);
+      node.start();
+      node.full(false);
+    }
+    in(2_500 * MILLI, this::rest);
+  }
+
+  /// Waits until all clients are done.
+  private void rest() {
+    if (live > 0) {
+      in(200 * MILLI, this::rest);
+    } else {
+      readEverything(0);
+    }
+  }
+
+  private void readEverything(int next) {
+    if (next == keys.size() * nodes.size()) {
+      in(300 * MILLI, this::compareReplicas);
+      return;
+    }
+    Key key = keys.get(next / nodes.size());
+    SimulatedNode node = nodes.get(next % nodes.size());
+    if (node.isOut()) {
+      readEverything(next + 1);
+      return;
+    }
+    new SimulatedClient(this, 100)
+        .read(
+            node,
+            key,
+            answer -> {
+              Versioned chosen = monitors.lastChosen(key);
+              boolean right =
+                  switch (answer) {
+                    case Answer.Found(var version, _, _) ->
+                        chosen != null && version == chosen.version();
+                    case Answer.Absent() -> chosen == null || !chosen.exists();
+                    default -> false;
+                  };
+              if (!right) {
+                fail(key, "after everything healed, a read from " + node.id + " gave " + answer);
               }
+              // Not at once: the depth of the stack must not grow with the number of keys.
+              in(1, () -> readEverything(next + 1));
             });
-      }
-    }
-
-    /// One group at a time: written a little later, forced a little later still.
-    private void work() {
-      if (diskBusy || (queue.isEmpty() && dropBelow == 0)) {
-        return;
-      }
-      diskBusy = true;
-      SegmentedLog mine = log;
-      in(
-          random.nextLong(MILLI) + 1,
-          () -> {
-            if (log != mine || mine == null) {
-              return;
-            }
-            try {
-              if (queue.isEmpty()) {
-                mine.dropBelow(dropBelow);
-                dropBelow = 0;
-                diskBusy = false;
-                shape();
-                work();
-                return;
-              }
-              List<LogRecord> group = new ArrayList<>();
-              int size = 0;
-              while (!queue.isEmpty()
-                  && (group.isEmpty()
-                      || size + SegmentedLog.sizeOf(queue.peek()) <= mine.groupCapacity())) {
-                size += SegmentedLog.sizeOf(queue.peek());
-                group.add(queue.remove());
-              }
-              mine.write(group);
-            } catch (IOException e) {
-              throw new UncheckedIOException(e);
-            }
-            in(random.nextLong(8 * MILLI) + 1, () -> force(mine));
-          });
-    }
-
-    private void force(SegmentedLog mine) {
-      if (log != mine) {
-        return;
-      }
-      try {
-        long durable = mine.force();
-        diskBusy = false;
-        step(new Event.Durable(durable));
-        if (random.nextInt(10) == 0) {
-          step(new Event.Idle());
-        }
-        shape();
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
-
-    private void shape() {
-      SegmentedLog mine = log;
-      if (mine != null && core != null) {
-        step(new Event.LogShape(mine.segmentCount(), SEGMENT, mine.secondFirstLsn()));
-      }
-    }
   }
 
-  /// One client: one operation at a time, on any node, retried under the same id elsewhere.
-  private final class Client {
-    private final int number;
-    private final TreeMap<Key, Long> lastSeen = new TreeMap<>();
-    private final TreeMap<Key, Long> lastVersion = new TreeMap<>();
-    private History.@Nullable Op op;
-    private int attempts;
-    private boolean doubtful;
-    private long attempt;
-    private long scanBegun = -1;
-
-    Client(int number) {
-      this.number = number;
-    }
-
-    void think() {
-      in(random.nextLong(700 * MILLI), this::begin);
-    }
-
-    private void begin() {
-      if (now > TROUBLE_ENDS) {
-        return;
-      }
-      Key key = keys.get(random.nextInt(keys.size()));
-      if (history.ops().stream().filter(each -> each.key.equals(key)).count() >= OPS_PER_KEY) {
-        return;
-      }
-      int count = history.ops().size();
-      if (random.nextInt(8) == 0) {
-        scan(machines.get(IDS.get(random.nextInt(3))));
-        return;
-      }
-      String value = "v" + count;
-      long base = lastVersion.getOrDefault(key, 0L);
-      Precondition condition =
-          switch (random.nextInt(4)) {
-            case 0 -> new Precondition.Absent();
-            case 1 ->
-                lastSeen.containsKey(key)
-                    ? new Precondition.At(lastSeen.getOrDefault(key, 0L))
-                    : new Precondition.Always();
-            default -> new Precondition.Always();
-          };
-      OpId id = new OpId(number, count);
-      byte[] body = value.getBytes(StandardCharsets.UTF_8);
-      Mutation mutation =
-          switch (random.nextInt(10)) {
-            case 0, 1, 2, 3 -> null;
-            case 4 -> new Mutation(id, condition, null, base);
-            default -> new Mutation(id, condition, body, base);
-          };
-      op = history.begin(number, key, mutation, value, now);
-      attempts = 0;
-      doubtful = false;
-      live++;
-      send(machines.get(IDS.get(random.nextInt(3))));
-    }
-
-    /// Lists everything: each key's row, or its lack of one, counts as a read of that key.
-    private void scan(@Nullable Machine machine) {
-      if (machine == null || machine.core == null) {
-        think();
-        return;
-      }
-      long ticket = machine.nextTicket++;
-      machine.tickets.put(ticket, this);
-      scanBegun = now;
-      live++;
-      machine.step(new Event.Scan(ticket, new byte[0], null, 1 + random.nextInt(3)));
-    }
-
-    private void listed(@Nullable Answer answer) {
-      long begun = scanBegun;
-      scanBegun = -1;
-      live--;
-      if (answer instanceof Answer.Page page) {
-        TreeMap<Key, Answer> rows = new TreeMap<>();
-        page.rows()
-            .forEach(row -> rows.put(row.key(), new Answer.Found(row.version(), row.body(), 0)));
-        Key next = page.next();
-        for (Key key : keys) {
-          if (next == null || key.compareTo(next) <= 0) {
-            History.Op read = history.begin(number, key, null, "scan", begun);
-            read.answer = rows.getOrDefault(key, new Answer.Absent());
-            read.ended = now;
-          }
+  /// A majority of every key's replicas holds what was chosen last. A replica that nobody needed
+  /// may lag, or hold what was never chosen.
+  private void compareReplicas() {
+    for (Key key : keys) {
+      Versioned chosen = monitors.lastChosen(key);
+      long wanted = chosen == null || !chosen.exists() ? 0 : chosen.version();
+      List<String> replicas = mix.layout().replicas(key).current();
+      int holding = 0;
+      for (String id : replicas) {
+        SimulatedNode node = node(id);
+        if (!node.isOut() && !node.isUp()) {
+          fail(null, id + " is down although everything healed");
         }
+        holding += !node.isOut() && node.versionOf(key) == wanted ? 1 : 0;
       }
-      think();
-    }
-
-    void readAtTheEnd(Machine machine, Key key) {
-      op = history.begin(number, key, null, "end", now);
-      attempts = 9;
-      live++;
-      send(machine);
-    }
-
-    private void send(@Nullable Machine machine) {
-      History.Op mine = op;
-      if (mine == null || machine == null) {
-        return;
-      }
-      attempts++;
-      long current = ++attempt;
-      if (machine.core == null) {
-        retry();
-        return;
-      }
-      long ticket = machine.nextTicket++;
-      machine.tickets.put(ticket, this);
-      in(
-          5_000 * MILLI,
-          () -> {
-            if (attempt == current && op == mine && machine.tickets.remove(ticket) != null) {
-              broken = "a request was not answered within five seconds: " + mine;
-            }
-          });
-      Mutation mutation = mine.mutation;
-      machine.step(
-          mutation == null
-              ? new Event.Read(ticket, mine.key)
-              : new Event.Write(ticket, mine.key, mutation));
-    }
-
-    void connectionLost() {
-      if (scanBegun >= 0) {
-        listed(null);
-        return;
-      }
-      doubtful = true;
-      retry();
-    }
-
-    private void retry() {
-      if (attempts < 4 && random.nextInt(4) != 0) {
-        in(random.nextLong(200 * MILLI), () -> send(machines.get(IDS.get(random.nextInt(3)))));
-      } else {
-        close(null);
+      if (holding <= replicas.size() / 2) {
+        fail(key, holding + " replicas only hold version " + wanted + " in the end");
       }
     }
-
-    void answered(Answer answer) {
-      if (scanBegun >= 0) {
-        listed(answer);
-        return;
-      }
-      History.Op mine = op;
-      if (mine == null) {
-        return;
-      }
-      switch (answer) {
-        case Answer.Applied applied -> {
-          lastVersion.put(mine.key, applied.version());
-          close(applied);
-        }
-        case Answer.Found found -> {
-          lastSeen.put(mine.key, found.version());
-          lastVersion.put(mine.key, found.version());
-          close(found);
-        }
-        case Answer.Absent absent -> close(absent);
-        case Answer.Unavailable _, Answer.NotApplied _ -> {
-          if (attempts > 9) {
-            broken = "after everything healed, a read failed: " + answer + " to " + mine;
-          }
-          retry();
-        }
-        case Answer.Unknown _ -> {
-          doubtful = true;
-          retry();
-        }
-        case Answer.Forgotten _ -> {
-          doubtful = true;
-          close(null);
-        }
-        case Answer.Conflict conflict -> {
-          boolean lasting =
-              mine.mutation != null && mine.mutation.condition() instanceof Precondition.At;
-          // While an earlier attempt may still be under way, only a lasting conflict is final.
-          close(doubtful && !lasting ? null : conflict);
-        }
-        case Answer.Missing missing -> close(doubtful ? null : missing);
-        default -> throw new IllegalStateException("unexpected: " + answer);
-      }
-    }
-
-    private void close(@Nullable Answer answer) {
-      History.Op mine = op;
-      if (mine == null) {
-        return;
-      }
-      op = null;
-      live--;
-      mine.answer = answer;
-      if (answer != null) {
-        mine.ended = now;
-      } else if (!doubtful) {
-        mine.certainlyNothing = true;
-      }
-      if (number < 100) {
-        think();
-      }
-    }
+    finished = true;
   }
 }

@@ -22,8 +22,8 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
-import io.vertx.core.Context;
 import io.vertx.core.Vertx;
+import io.vertx.core.impl.ContextInternal;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.io.IOException;
@@ -47,7 +47,8 @@ import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /// Drives the core: one event loop gives it events and carries out its effects, one thread waits
-/// for the disk. Everything else hands its work to that event loop.
+/// for the disk. Everything else hands its work to that event loop, which costs nothing where it
+/// already runs there: with one event loop a node, as is the default, that is every request.
 @ApplicationScoped
 public class NodeHost {
 
@@ -68,9 +69,38 @@ public class NodeHost {
   private long nextTicket = 1;
   private long timer = -1;
   private long timerDue = Long.MAX_VALUE;
+  private final ArrayDeque<Runnable> deferred = new ArrayDeque<>();
+  private boolean working;
+  private @Nullable Replies replies;
 
   /// What exists once the log is recovered.
-  private record Running(Context loop, NodeCore core, LogWriter writer, FileChannel lock) {}
+  private record Running(ContextInternal loop, NodeCore core, LogWriter writer, FileChannel lock) {}
+
+  /// Replies to one peer that leave in the answer to the very batch they answer.
+  private static final class Replies {
+    private final String to;
+    private final List<Message> messages = new ArrayList<>();
+    private int bytes;
+
+    Replies(String to) {
+      this.to = to;
+    }
+
+    /// Requests never ride along: what becomes of an answer is not known, and whether a request
+    /// was delivered must be. Neither do large bodies, for which all small ones would wait.
+    boolean take(String receiver, Message message) {
+      int weight = PeerLink.weight(message);
+      if (!receiver.equals(to)
+          || !(message instanceof Message.Reply)
+          || weight > PeerLink.LARGE
+          || bytes + weight > PeerLink.BATCH_BYTES) {
+        return false;
+      }
+      bytes += weight;
+      messages.add(message);
+      return true;
+    }
+  }
 
   NodeHost(Vertx vertx, Settings settings, MeterRegistry meters) {
     this.vertx = vertx;
@@ -144,17 +174,43 @@ public class NodeHost {
             });
   }
 
-  /// Hands a peer's batch to the core.
+  /// Hands a peer's batch to the core. `answer` gets, on the core's event loop, what the core
+  /// replied to that peer at once, or null; what waits for the disk goes its own way later.
+  public void receive(Batch batch, Consumer<@Nullable Batch> answer) {
+    if (running == null) {
+      answer.accept(null);
+      return;
+    }
+    work(
+        () -> {
+          Replies collected = new Replies(batch.from());
+          replies = collected;
+          try {
+            received(batch);
+          } finally {
+            replies = null;
+          }
+          answer.accept(
+              collected.messages.isEmpty()
+                  ? null
+                  : new Batch(
+                      settings.cluster(),
+                      settings.self(),
+                      running().core().boot(),
+                      collected.messages));
+        });
+  }
+
+  /// Hands a peer's batch to the core; all replies go their own way.
   public void receive(Batch batch) {
-    Running now = running;
-    if (now != null) {
-      now.loop()
-          .runOnContext(
-              _ -> {
-                for (Message message : batch.messages()) {
-                  step(new Event.Received(batch.from(), batch.boot(), message));
-                }
-              });
+    if (running != null) {
+      work(() -> received(batch));
+    }
+  }
+
+  private void received(Batch batch) {
+    for (Message message : batch.messages()) {
+      advance(new Event.Received(batch.from(), batch.boot(), message));
     }
   }
 
@@ -168,12 +224,36 @@ public class NodeHost {
       answer.accept(new Answer.NotApplied("the node is starting"));
       return;
     }
-    now.loop()
-        .runOnContext(
-            _ -> {
-              long ticket = nextTicket++;
-              tickets.put(ticket, answer);
-              step(asking.event(ticket));
+    work(
+        () -> {
+          long ticket = nextTicket++;
+          tickets.put(ticket, answer);
+          advance(asking.event(ticket));
+        });
+  }
+
+  /// Runs `task` on the core's event loop: at once if this is it. A task that begins while another
+  /// is under way, as when the end of one response lets the next request in, waits for its turn:
+  /// the effects of one step are carried out before those of the next.
+  private void work(Runnable task) {
+    running()
+        .loop()
+        .emit(
+            task,
+            first -> {
+              deferred.add(first);
+              if (working) {
+                return;
+              }
+              working = true;
+              try {
+                for (Runnable next = deferred.poll(); next != null; next = deferred.poll()) {
+                  next.run();
+                }
+              } finally {
+                working = false;
+              }
+              rearm();
             });
   }
 
@@ -214,7 +294,7 @@ public class NodeHost {
     long durable = log.force();
     diskFree = Files.getFileStore(directory).getUsableSpace();
 
-    Context loop = vertx.getOrCreateContext();
+    ContextInternal loop = (ContextInternal) vertx.getOrCreateContext();
     Timer forces =
         Timer.builder("parley.kv.log.force")
             .description("Time one flush of the log took")
@@ -251,6 +331,25 @@ public class NodeHost {
           vertx.setPeriodic(2000, _ -> measureDisk());
           vertx.setPeriodic(1000, _ -> step(new Event.WallClock(System.currentTimeMillis())));
         });
+  }
+
+  private PeerLink.Listener listener(String peer) {
+    return new PeerLink.Listener() {
+      @Override
+      public void undelivered(List<Message> messages) {
+        step(new Event.Undelivered(peer, messages));
+      }
+
+      @Override
+      public void dropped(List<Message> messages) {
+        step(new Event.Dropped(peer, messages));
+      }
+
+      @Override
+      public void replied(Batch batch) {
+        work(() -> received(batch));
+      }
+    };
   }
 
   private FileChannel lock(Path directory) throws IOException, DamagedLogException {
@@ -290,8 +389,12 @@ public class NodeHost {
   }
 
   private void step(Event event) {
+    work(() -> advance(event));
+  }
+
+  /// Only from within [#work].
+  private void advance(Event event) {
     carryOut(running().core().step(System.nanoTime(), event));
-    rearm();
   }
 
   private void carryOut(List<Effect> effects) {
@@ -336,18 +439,22 @@ public class NodeHost {
         id,
         _ ->
             new PeerLink(
-                vertx,
+                running().loop(),
                 id,
                 settings.urls().getOrDefault(id, URI.create(url)),
                 settings.cluster(),
                 settings.self(),
                 settings.bearer(),
                 () -> running().core().boot(),
-                messages -> step(new Event.Undelivered(id, messages))));
+                listener(id)));
   }
 
   /// A member is linked already; one that was removed is told so when it asks, and then let go.
   private void send(String to, Message message) {
+    Replies riding = replies;
+    if (riding != null && riding.take(to, message)) {
+      return;
+    }
     PeerLink link = links.get(to);
     if (link != null) {
       link.send(message);
@@ -378,13 +485,15 @@ public class NodeHost {
     timerDue = next.getAsLong();
     long millis = Math.max(1, (timerDue - System.nanoTime() + 999_999) / 1_000_000);
     timer =
-        vertx.setTimer(
-            millis,
-            _ -> {
-              timer = -1;
-              timerDue = Long.MAX_VALUE;
-              step(new Event.Tick());
-            });
+        running()
+            .loop()
+            .setTimer(
+                millis,
+                _ -> {
+                  timer = -1;
+                  timerDue = Long.MAX_VALUE;
+                  step(new Event.Tick());
+                });
   }
 
   private void measureDisk() {

@@ -16,12 +16,22 @@ public final class Start {
   }
 
   private static void ended(int code, @Nullable Throwable cause) {
-    for (Throwable at = cause; at != null; at = at.getCause()) {
-      if (at instanceof CannotStartException || at instanceof IllegalArgumentException) {
-        System.err.println("kv-node: " + at.getMessage());
-        break;
-      }
+    if (cause != null) {
+      System.err.println("kv-node: " + reason(cause));
     }
     ApplicationLifecycleManager.getDefaultExitCodeHandler().accept(code, cause);
+  }
+
+  /// The node's own words if it has any, else those of whatever came first, such as a port that is
+  /// taken.
+  private static String reason(Throwable cause) {
+    Throwable first = cause;
+    for (Throwable at = cause; at != null; at = at.getCause()) {
+      if (at instanceof CannotStartException || at instanceof IllegalArgumentException) {
+        return String.valueOf(at.getMessage());
+      }
+      first = at;
+    }
+    return "cannot start: " + (first.getMessage() == null ? first.toString() : first.getMessage());
   }
 }

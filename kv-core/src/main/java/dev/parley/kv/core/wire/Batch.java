@@ -19,7 +19,12 @@ public record Batch(String cluster, String from, long boot, List<Message> messag
   }
 
   public byte[] encode() {
-    Encoder out = new Encoder().i32(MAGIC).u8(VERSION).text(cluster).text(from).i64(boot);
+    return encode(256);
+  }
+
+  /// @param expected about how many bytes it will take
+  public byte[] encode(int expected) {
+    Encoder out = new Encoder(expected).i32(MAGIC).u8(VERSION).text(cluster).text(from).i64(boot);
     out.i32(messages.size());
     for (Message message : messages) {
       out.message(message);

@@ -23,8 +23,17 @@ import org.jspecify.annotations.Nullable;
 /// reads them back.
 public final class Encoder {
 
-  private byte[] bytes = new byte[256];
+  private byte[] bytes;
   private int size;
+
+  public Encoder() {
+    this(256);
+  }
+
+  /// @param expected about how many bytes will be written, so that none are copied while it grows
+  public Encoder(int expected) {
+    bytes = new byte[Math.max(16, expected)];
+  }
 
   public int size() {
     return size;

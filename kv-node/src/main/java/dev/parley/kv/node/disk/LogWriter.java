@@ -230,6 +230,9 @@ public final class LogWriter {
     try {
       boolean told = false;
       while (!files.spareReady(segmentBytes)) {
+        if (stopping && !spareMissing) {
+          return true; // Nobody prepares it any more: beginning the segment makes it.
+        }
         if (stopping) {
           LOG.error("stopped without space for the last, unacknowledged records");
           return false;

@@ -8,10 +8,10 @@ import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.Precondition;
 import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
-import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.impl.ContextInternal;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -21,7 +21,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.util.UUID;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -36,15 +35,18 @@ class KvRoutes {
   private static final int DEFAULT_LIMIT = 100;
   private static final JsonFactory JSON = new JsonFactory();
 
+  private final Vertx vertx;
   private final Settings settings;
   private final NodeHost host;
 
-  KvRoutes(Settings settings, NodeHost host) {
+  KvRoutes(Vertx vertx, Settings settings, NodeHost host) {
+    this.vertx = vertx;
     this.settings = settings;
     this.host = host;
   }
 
   void routes(@Observes Router router) {
+    Bodies.watch(vertx);
     router.route().order(-100).handler(KvRoutes::identify);
     router.get("/v1/kv").order(-10).handler(guarded(this::list));
     router.get("/v1/kv/*").order(-10).handler(guarded(this::get));
@@ -55,8 +57,8 @@ class KvRoutes {
   /// Gives every request the id it came with, if that is sane, or a new one.
   private static void identify(RoutingContext context) {
     String id = context.request().getHeader("X-Request-Id");
-    if (id == null || !id.matches("[A-Za-z0-9._-]{1,64}")) {
-      id = UUID.randomUUID().toString();
+    if (id == null || !Requests.isRequestId(id)) {
+      id = Requests.newRequestId();
     }
     context.response().putHeader("X-Request-Id", id);
     context.next();
@@ -76,15 +78,16 @@ class KvRoutes {
     }
   }
 
-  /// Brings an answer from the core's event loop back to the request's.
+  /// Brings an answer from the core's event loop back to the request's, at once if they are one.
   static Consumer<Answer> back(RoutingContext context, Consumer<Answer> then) {
-    Context loop = Vertx.currentContext();
+    ContextInternal request = (ContextInternal) Vertx.currentContext();
     return answer ->
-        loop.runOnContext(
-            _ -> {
+        request.emit(
+            answer,
+            given -> {
               HttpServerResponse response = context.response();
               if (!response.ended() && !response.closed()) {
-                then.accept(answer);
+                then.accept(given);
               }
             });
   }

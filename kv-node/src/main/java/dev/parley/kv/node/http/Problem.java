@@ -12,6 +12,7 @@ public enum Problem {
   UNAUTHORIZED(401, "unauthorized", "The service token is needed"),
   NOT_FOUND(404, "not-found", "There is no such key"),
   UNKNOWN_MEMBER(404, "unknown-member", "There is no such member"),
+  TOO_SLOW(408, "too-slow", "The body took too long to arrive"),
   ID_IN_USE(409, "id-in-use", "The id belongs to a member, or did once"),
   NOT_HEARD_OF(409, "not-heard-of", "The node has not been heard of"),
   TOO_FEW_MEMBERS(409, "too-few-members", "Too few members would remain"),

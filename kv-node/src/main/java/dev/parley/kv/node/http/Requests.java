@@ -14,12 +14,20 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /// Turns parts of an HTTP request into the core's types, strictly.
 final class Requests {
 
-  private static final SecureRandom RANDOM = new SecureRandom();
+  /// The high half of the operation ids made by this process: 64 bits that no other process drew.
+  /// The ids need to be unique, not secret, and asking the system for chance at each request costs
+  /// more than parsing it.
+  private static final long PROCESS = new SecureRandom().nextLong();
+
+  private static final AtomicLong OPERATIONS = new AtomicLong(new SecureRandom().nextLong());
 
   private Requests() {}
 
@@ -63,6 +71,9 @@ final class Requests {
   }
 
   private static byte[] decode(String raw) {
+    if (raw.indexOf('%') < 0) {
+      return raw.getBytes(StandardCharsets.UTF_8);
+    }
     ByteArrayOutputStream out = new ByteArrayOutputStream(raw.length());
     for (int i = 0; i < raw.length(); i++) {
       char c = raw.charAt(i);
@@ -113,26 +124,50 @@ final class Requests {
   /// The operation's name: from the idempotency key, so that every retry anywhere has the same, or
   /// a new one.
   static OpId operation(@Nullable String idempotencyKey, Key key) {
-    byte[] digest;
     if (idempotencyKey == null) {
-      digest = new byte[16];
-      RANDOM.nextBytes(digest);
-    } else {
-      if (!idempotencyKey.matches("[!-~]{1,128}")) {
-        throw new BadRequestException(
-            Problem.BAD_REQUEST, "Idempotency-Key takes 1 to 128 visible ASCII characters");
-      }
-      try {
-        MessageDigest sha = MessageDigest.getInstance("SHA-256");
-        sha.update(key.utf8());
-        sha.update((byte) 0);
-        digest = sha.digest(idempotencyKey.getBytes(StandardCharsets.US_ASCII));
-      } catch (NoSuchAlgorithmException e) {
-        throw new IllegalStateException(e);
+      return new OpId(PROCESS, OPERATIONS.getAndIncrement());
+    }
+    if (!idempotencyKey.matches("[!-~]{1,128}")) {
+      throw new BadRequestException(
+          Problem.BAD_REQUEST, "Idempotency-Key takes 1 to 128 visible ASCII characters");
+    }
+    try {
+      MessageDigest sha = MessageDigest.getInstance("SHA-256");
+      sha.update(key.utf8());
+      sha.update((byte) 0);
+      byte[] digest = sha.digest(idempotencyKey.getBytes(StandardCharsets.US_ASCII));
+      ByteBuffer buffer = ByteBuffer.wrap(digest);
+      return new OpId(buffer.getLong(), buffer.getLong());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Whether this may be repeated in logs and headers: 1 to 64 of `A-Za-z0-9._-`.
+  static boolean isRequestId(String text) {
+    if (text.isEmpty() || text.length() > 64) {
+      return false;
+    }
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      boolean allowed =
+          c >= 'a' && c <= 'z'
+              || c >= 'A' && c <= 'Z'
+              || c >= '0' && c <= '9'
+              || c == '.'
+              || c == '_'
+              || c == '-';
+      if (!allowed) {
+        return false;
       }
     }
-    ByteBuffer buffer = ByteBuffer.wrap(digest);
-    return new OpId(buffer.getLong(), buffer.getLong());
+    return true;
+  }
+
+  /// An id for a request that came without: unlikely to repeat, and nothing depends on it.
+  static String newRequestId() {
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    return new UUID(random.nextLong(), random.nextLong()).toString();
   }
 
   /// Refuses a key of a protected keyspace without the service token.

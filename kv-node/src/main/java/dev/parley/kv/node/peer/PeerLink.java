@@ -3,78 +3,167 @@ package dev.parley.kv.node.peer;
 import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Versioned;
 import dev.parley.kv.core.wire.Batch;
-import io.vertx.core.Vertx;
+import dev.parley.kv.core.wire.MalformedBytesException;
+import io.vertx.core.Context;
+import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientOptions;
 import io.vertx.core.http.HttpClientRequest;
+import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.PoolOptions;
 import io.vertx.core.http.RequestOptions;
 import java.net.URI;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
-/// The way to one peer: while one batch is out, the next gathers. Lives on the core's event loop.
+/// The way to one peer: while one batch is out, the next gathers. Messages with large bodies go by
+/// connections of their own, one message each, so that small ones do not wait behind them. Lives on
+/// the core's event loop.
 ///
 /// A batch is posted at most once. If there was no connection it is reported as undelivered, which
-/// the core may rely on; if anything fails later it is simply lost, as a network may lose it.
+/// the core may rely on; if anything fails later it is simply lost, as a network may lose it. The
+/// answer to a batch carries the replies the peer had at once.
 public final class PeerLink {
 
   private static final Logger LOG = Logger.getLogger(PeerLink.class);
 
-  private static final int BATCH_MESSAGES = 512;
-  private static final int BATCH_BYTES = 1 << 20;
+  /// Messages heavier than this travel alone. At 64 KiB, copying a message costs about what a
+  /// request of its own does.
+  public static final int LARGE = 64 << 10;
 
-  /// Beyond this the peer is too slow for what it is sent, and messages are dropped.
-  private static final int QUEUE_BYTES = 16 << 20;
+  /// Most bytes of one batch, about.
+  public static final int BATCH_BYTES = 1 << 20;
+
+  private static final int BATCH_MESSAGES = 512;
+
+  /// How many large messages are out at once. Each is at most a few mebibytes of encoded copy.
+  private static final int LARGE_AT_ONCE = 4;
+
+  /// Beyond these the peer is too slow for what it is sent, and messages are dropped. Large bodies
+  /// are shared with the core and with the links to the other peers, so that they weigh less.
+  private static final int SMALL_QUEUE_BYTES = 16 << 20;
+
+  private static final int LARGE_QUEUE_BYTES = 48 << 20;
+
+  /// Most bytes of replies that are read from an answer.
+  private static final int ANSWER_BYTES = 8 << 20;
 
   private static final int CONNECT_MILLIS = 500;
   private static final int ANSWER_MILLIS = 1500;
 
+  /// Who is told what became of messages, on the core's event loop, and never from within
+  /// [#send].
+  public interface Listener {
+    /// These certainly never reached the peer, which cannot be connected or refuses. Or, with an
+    /// empty list, the peer stopped answering.
+    void undelivered(List<Message> messages);
+
+    /// These were not sent, since too much waits already. That says nothing of the peer's health.
+    void dropped(List<Message> messages);
+
+    /// The peer's replies.
+    void replied(Batch batch);
+  }
+
   private record Queued(Message message, int weight) {}
 
-  private final Vertx vertx;
+  /// What leaves together, and about how many bytes it takes.
+  private record Taken(List<Message> messages, int bytes) {}
+
+  /// Messages of one size class, in order.
+  private static final class Lane {
+    final ArrayDeque<Queued> queue = new ArrayDeque<>();
+    final int maxBytes;
+    final int maxMessages;
+    final int maxOut;
+    int queuedBytes;
+    int out;
+
+    Lane(int maxBytes, int maxMessages, int maxOut) {
+      this.maxBytes = maxBytes;
+      this.maxMessages = maxMessages;
+      this.maxOut = maxOut;
+    }
+
+    boolean offer(Queued message) {
+      if (queuedBytes + message.weight() > maxBytes) {
+        return false;
+      }
+      queue.add(message);
+      queuedBytes += message.weight();
+      return true;
+    }
+
+    Taken take() {
+      List<Message> messages = new ArrayList<>(Math.min(queue.size(), maxMessages));
+      int bytes = 0;
+      while (!queue.isEmpty()
+          && messages.size() < maxMessages
+          && (messages.isEmpty() || bytes + queue.peek().weight() <= BATCH_BYTES)) {
+        Queued next = queue.remove();
+        queuedBytes -= next.weight();
+        bytes += next.weight();
+        messages.add(next.message());
+      }
+      return new Taken(messages, bytes);
+    }
+
+    void drainTo(List<Message> target) {
+      while (!queue.isEmpty()) {
+        target.add(queue.remove().message());
+      }
+      queuedBytes = 0;
+    }
+  }
+
+  private final Context loop;
   private final String id;
   private final String cluster;
   private final String self;
   private final String bearer;
   private final LongSupplier boot;
-  private final Consumer<List<Message>> undelivered;
+  private final Listener listener;
   private final HttpClient client;
   private final RequestOptions request;
-  private final ArrayDeque<Queued> queue = new ArrayDeque<>();
-  private int queuedBytes;
-  private boolean busy;
+  private final Lane small = new Lane(SMALL_QUEUE_BYTES, BATCH_MESSAGES, 1);
+  private final Lane large = new Lane(LARGE_QUEUE_BYTES, 1, LARGE_AT_ONCE);
   private boolean scheduled;
   private @Nullable String lastProblem;
 
+  /// @param loop the core's event loop, on which everything here runs
+  /// @param id of the peer
+  /// @param bearer the header value that shows the service token
+  /// @param boot of this node
   public PeerLink(
-      Vertx vertx,
+      Context loop,
       String id,
       URI url,
       String cluster,
       String self,
       String bearer,
       LongSupplier boot,
-      Consumer<List<Message>> undelivered) {
-    this.vertx = vertx;
+      Listener listener) {
+    this.loop = loop;
     this.id = id;
     this.cluster = cluster;
     this.self = self;
     this.bearer = bearer;
     this.boot = boot;
-    this.undelivered = undelivered;
+    this.listener = listener;
     this.client =
-        vertx.createHttpClient(
-            new HttpClientOptions()
-                .setKeepAlive(true)
-                .setConnectTimeout(CONNECT_MILLIS)
-                .setTcpNoDelay(true));
+        loop.owner()
+            .createHttpClient(
+                new HttpClientOptions()
+                    .setKeepAlive(true)
+                    .setConnectTimeout(CONNECT_MILLIS)
+                    .setTcpNoDelay(true),
+                new PoolOptions().setHttp1MaxSize(small.maxOut + large.maxOut));
     String path = url.getRawPath() == null ? "" : url.getRawPath();
     this.request =
         new RequestOptions()
@@ -89,77 +178,110 @@ public final class PeerLink {
   /// Queues a message; it leaves in this turn of the event loop if nothing else is out.
   public void send(Message message) {
     int weight = weight(message);
-    if (queuedBytes + weight > QUEUE_BYTES) {
+    Lane lane = weight > LARGE ? large : small;
+    if (!lane.offer(new Queued(message, weight))) {
       // Not in this turn: the core's other effects, of which this message was one, come first.
-      vertx.runOnContext(_ -> undelivered.accept(List.of(message)));
+      loop.runOnContext(_ -> listener.dropped(List.of(message)));
       return;
     }
-    queue.add(new Queued(message, weight));
-    queuedBytes += weight;
-    if (!busy && !scheduled) {
+    if (lane.out < lane.maxOut && !scheduled) {
       scheduled = true;
-      vertx.runOnContext(
+      loop.runOnContext(
           _ -> {
             scheduled = false;
-            flush();
+            flush(small);
+            flush(large);
           });
     }
   }
 
-  private void flush() {
-    if (busy || queue.isEmpty()) {
-      return;
-    }
-    busy = true;
-    List<Message> messages = new ArrayList<>();
-    int bytes = 0;
-    while (!queue.isEmpty()
-        && messages.size() < BATCH_MESSAGES
-        && (messages.isEmpty() || bytes + queue.peek().weight() <= BATCH_BYTES)) {
-      Queued next = queue.remove();
-      queuedBytes -= next.weight();
-      bytes += next.weight();
-      messages.add(next.message());
-    }
-    client
-        .request(new RequestOptions(request))
-        .onComplete(
-            connected -> {
-              if (connected.failed()) {
-                problem("cannot be connected: " + connected.cause().getMessage());
-                // What was queued meanwhile would meet the same end; say so now.
-                while (!queue.isEmpty()) {
-                  messages.add(queue.remove().message());
+  private void flush(Lane lane) {
+    while (lane.out < lane.maxOut && !lane.queue.isEmpty()) {
+      lane.out++;
+      Taken taken = lane.take();
+      client
+          .request(new RequestOptions(request))
+          .onComplete(
+              connected -> {
+                if (connected.failed()) {
+                  problem("cannot be connected: " + connected.cause().getMessage());
+                  // What was queued meanwhile would meet the same end; say so now.
+                  small.drainTo(taken.messages());
+                  large.drainTo(taken.messages());
+                  lane.out--;
+                  listener.undelivered(taken.messages());
+                } else {
+                  post(connected.result(), lane, taken);
                 }
-                queuedBytes = 0;
-                busy = false;
-                undelivered.accept(messages);
-              } else {
-                post(connected.result(), messages);
-              }
-            });
+              });
+    }
   }
 
-  private void post(HttpClientRequest post, List<Message> messages) {
-    byte[] body = new Batch(cluster, self, boot.getAsLong(), messages).encode();
+  private void post(HttpClientRequest post, Lane lane, Taken taken) {
+    List<Message> messages = taken.messages();
+    byte[] body = new Batch(cluster, self, boot.getAsLong(), messages).encode(taken.bytes() + 128);
     post.putHeader("Authorization", bearer)
         .putHeader("Content-Type", PeerRoute.CONTENT_TYPE)
         .send(Buffer.buffer(body))
+        .compose(answer -> replies(post, answer))
         .onComplete(
             answered -> {
-              busy = false;
+              lane.out--;
               if (answered.failed()) {
                 problem("did not answer: " + answered.cause().getMessage());
-                undelivered.accept(List.of());
-              } else if (answered.result().statusCode() != 204) {
-                problem("refuses messages with status " + answered.result().statusCode());
-                undelivered.accept(messages);
-              } else if (lastProblem != null) {
-                LOG.infof("%s is connected again", id);
-                lastProblem = null;
+                listener.undelivered(List.of());
+              } else {
+                answered(post.response().result(), answered.result(), messages);
               }
-              flush();
+              flush(lane);
             });
+  }
+
+  /// The body of an answer, unless it is longer than a peer of ours would send.
+  private static Future<Buffer> replies(HttpClientRequest post, HttpClientResponse answer) {
+    String length = answer.getHeader("Content-Length");
+    if (answer.statusCode() == 200 && (length == null || tooLong(length))) {
+      post.reset();
+      return Future.failedFuture("an answer of " + length + " bytes");
+    }
+    return answer.body();
+  }
+
+  private static boolean tooLong(String length) {
+    try {
+      return Long.parseLong(length) > ANSWER_BYTES;
+    } catch (NumberFormatException e) {
+      return true;
+    }
+  }
+
+  private void answered(HttpClientResponse answer, Buffer body, List<Message> messages) {
+    if (answer.statusCode() == 503) {
+      listener.dropped(messages); // It is there, and behind with what it has.
+      return;
+    }
+    if (answer.statusCode() != 200 && answer.statusCode() != 204) {
+      problem("refuses messages with status " + answer.statusCode());
+      listener.undelivered(messages);
+      return;
+    }
+    if (answer.statusCode() == 200) {
+      try {
+        Batch replies = Batch.decode(body.getBytes());
+        if (!replies.cluster().equals(cluster) || !replies.from().equals(id)) {
+          problem("is node " + replies.from() + " of cluster " + replies.cluster());
+          return;
+        }
+        listener.replied(replies);
+      } catch (MalformedBytesException e) {
+        problem("answers with what is not a batch: " + e.getMessage());
+        return;
+      }
+    }
+    if (lastProblem != null) {
+      LOG.infof("%s is connected again", id);
+      lastProblem = null;
+    }
   }
 
   private void problem(String text) {
@@ -170,7 +292,8 @@ public final class PeerLink {
     }
   }
 
-  private static int weight(Message message) {
+  /// About how many bytes the message takes.
+  public static int weight(Message message) {
     Versioned value =
         switch (message) {
           case Message.Accept accept -> accept.value();

@@ -6,18 +6,20 @@ import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
 import dev.parley.kv.node.http.Bodies;
 import dev.parley.kv.node.http.Problem;
-import io.vertx.core.Context;
 import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.impl.ContextInternal;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jboss.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
-/// Where batches from peers arrive. Anything that is not from a member of this very cluster with
-/// the service token is refused before it reaches the core.
+/// Where batches from peers arrive; the answer carries what could be replied at once. Anything that
+/// is not from a member of this very cluster with the service token is refused before it reaches
+/// the core.
 @ApplicationScoped
 class PeerRoute {
 
@@ -32,8 +34,12 @@ class PeerRoute {
   private final Settings settings;
   private final NodeHost host;
 
-  /// Peers whose batch was taken, but not yet answered, because the disk is behind.
-  private final Set<String> held = ConcurrentHashMap.newKeySet();
+  /// Most batches of one peer that were taken, but not yet answered, because the disk is behind: a
+  /// link has no more connections than that.
+  private static final int MAX_HELD = 8;
+
+  /// How many those are, by peer.
+  private final ConcurrentHashMap<String, Integer> held = new ConcurrentHashMap<>();
 
   PeerRoute(Settings settings, NodeHost host) {
     this.settings = settings;
@@ -65,32 +71,38 @@ class PeerRoute {
       Problem.WRONG_CLUSTER.answer(context, "not a peer of this cluster");
       return;
     }
+    ContextInternal request = (ContextInternal) Vertx.currentContext();
     if (!host.logBehind()) {
+      host.receive(batch, replies -> request.emit(replies, given -> answer(context, given)));
+    } else if (held.merge(batch.from(), 1, Integer::sum) <= MAX_HELD) {
+      // Answered once the disk has caught up, so that until then the peer's next messages gather on
+      // its side. The replies do not wait for that.
       host.receive(batch);
-      context.response().setStatusCode(204).end();
-    } else if (held.add(batch.from())) {
-      host.receive(batch);
-      hold(context, batch.from());
+      host.whenLogHasRoom(
+          () -> {
+            release(batch.from());
+            request.runOnContext(_ -> answer(context, null));
+          });
     } else {
-      // It did not wait for the answer to its last one. What is refused here was never delivered.
+      // It did not wait for the answers to its last ones. What is refused here was never delivered.
+      release(batch.from());
       Problem.NOT_APPLIED.answer(context, "the disk is behind");
     }
   }
 
-  /// Answers once the disk has caught up, so that until then the peer's next messages gather on
-  /// its side.
-  private void hold(RoutingContext context, String from) {
-    Context loop = Vertx.currentContext();
-    host.whenLogHasRoom(
-        () -> {
-          held.remove(from);
-          loop.runOnContext(
-              _ -> {
-                var response = context.response();
-                if (!response.ended() && !response.closed()) {
-                  response.setStatusCode(204).end();
-                }
-              });
-        });
+  private void release(String from) {
+    held.computeIfPresent(from, (_, count) -> count == 1 ? null : count - 1);
+  }
+
+  private static void answer(RoutingContext context, @Nullable Batch replies) {
+    var response = context.response();
+    if (response.ended() || response.closed()) {
+      return;
+    }
+    if (replies == null) {
+      response.setStatusCode(204).end();
+    } else {
+      response.putHeader("Content-Type", CONTENT_TYPE).end(Buffer.buffer(replies.encode()));
+    }
   }
 }

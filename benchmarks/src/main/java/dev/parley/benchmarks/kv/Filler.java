@@ -1,0 +1,89 @@
+package dev.parley.benchmarks.kv;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// Writes every key of a range once.
+final class Filler {
+
+  private static final int WRITERS = 64;
+  private static final int TRIES = 10;
+
+  private Filler() {}
+
+  /// The name that `load.lua` gives to a key's number.
+  static String key(int number) {
+    return "%07d".formatted(number);
+  }
+
+  /// A value of random letters.
+  static String value(int bytes) {
+    StringBuilder value = new StringBuilder(bytes);
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    for (int i = 0; i < bytes; i++) {
+      value.append((char) ('a' + random.nextInt(26)));
+    }
+    return value.toString();
+  }
+
+  /// @throws IllegalStateException if a key cannot be written in several tries
+  static void fill(Client client, Store store, int keys, int valueBytes)
+      throws InterruptedException {
+    AtomicInteger next = new AtomicInteger();
+    parallel(
+        WRITERS,
+        writer -> {
+          for (int key = next.getAndIncrement(); key < keys; key = next.getAndIncrement()) {
+            write(client, store, key, value(valueBytes));
+          }
+          return key(writer);
+        });
+  }
+
+  private static void write(Client client, Store store, int key, String value)
+      throws InterruptedException {
+    Client.Answer answer = null;
+    for (int attempt = 1; attempt <= TRIES; attempt++) {
+      int member = (key + attempt) % store.members().size();
+      answer =
+          store.put(
+              client, member, key(key), value, "fill-" + key, attempt, Duration.ofSeconds(10));
+      if (answer.success()) {
+        return;
+      }
+      Thread.sleep(attempt * 50L);
+    }
+    throw new IllegalStateException("key " + key + " cannot be written: " + answer);
+  }
+
+  /// What one of several workers does.
+  interface Work<T> {
+    T run(int number) throws InterruptedException;
+  }
+
+  /// Runs `count` workers on virtual threads to their ends.
+  static <T> List<T> parallel(int count, Work<T> work) throws InterruptedException {
+    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<Callable<T>> calls = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        int number = i;
+        calls.add(() -> work.run(number));
+      }
+      List<T> results = new ArrayList<>();
+      for (Future<T> each : threads.invokeAll(calls)) {
+        results.add(each.get());
+      }
+      return results;
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/// The store as whole processes under load, beside etcd.
+@NullMarked
+package dev.parley.benchmarks.kv;
+
+import org.jspecify.annotations.NullMarked;
