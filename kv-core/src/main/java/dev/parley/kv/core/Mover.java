@@ -74,14 +74,14 @@ final class Mover {
 
   /// Looks whether there is something to carry on with.
   private void tend() {
-    node.in(node.timing().ping().toNanos(), this::tend);
+    node.in(node.timing().phase().toNanos() / 2, this::tend);
     Layout layout = node.layout();
     Move now = move;
     if (now != null && (now.over || now.layout.epoch() != layout.epoch())) {
       now.stop();
       move = null;
     }
-    if (node.waitsFor().isPresent() || !node.coordinates(Key.LAYOUT)) {
+    if (node.waitsFor().isPresent() || !drives(layout)) {
       return;
     }
     if (layout.joint()) {
@@ -105,6 +105,22 @@ final class Mover {
               })
           .start();
     }
+  }
+
+  /// Whether this node is the first healthy holder of the register, those that are only about to
+  /// become one left aside. Only a hint: nothing goes wrong if two think so.
+  private boolean drives(Layout layout) {
+    for (String id : layout.placement(Key.LAYOUT)) {
+      if (layout.register().current().contains(id)) {
+        if (id.equals(node.self())) {
+          return true;
+        }
+        if (node.peer(id).healthy(node.now(), node.timing())) {
+          return false;
+        }
+      }
+    }
+    return false;
   }
 
   private long acceptedEpoch() {

@@ -827,7 +827,7 @@ public final class NodeCore {
 
   /// Whether this node is the first healthy replica of the key. Only a hint: nothing goes wrong if
   /// two think so.
-  boolean coordinates(Key key) {
+  private boolean coordinates(Key key) {
     for (String id : layout().placement(key)) {
       if (id.equals(self)) {
         return true;

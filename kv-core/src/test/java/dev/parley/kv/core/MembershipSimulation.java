@@ -26,17 +26,19 @@ final class MembershipSimulation {
   private static final long TROUBLE_ENDS = 14_000 * MILLI;
   private static final long CALM_ENDS = TROUBLE_ENDS + 60_000 * MILLI;
 
-  static final Timing TIMING =
-      new Timing(
-          Duration.ofMillis(2000),
-          Duration.ofMillis(500),
-          Duration.ofMillis(40),
-          Duration.ofMillis(400),
-          Duration.ofMillis(250),
-          Duration.ofMillis(300),
-          Duration.ofMillis(1000),
-          Duration.ofMillis(700),
-          Duration.ofMillis(1000));
+  /// @param ping how often nodes hear of each other's epoch, if nothing else tells them
+  private static Timing timing(Duration ping) {
+    return new Timing(
+        Duration.ofMillis(2000),
+        Duration.ofMillis(500),
+        Duration.ofMillis(40),
+        Duration.ofMillis(400),
+        Duration.ofMillis(250),
+        ping,
+        ping.multipliedBy(3),
+        Duration.ofMillis(700),
+        Duration.ofMillis(1000));
+  }
 
   private record Happening(long at, long order, Runnable action) implements Comparable<Happening> {
     @Override
@@ -55,6 +57,7 @@ final class MembershipSimulation {
   private final SplittableRandom random;
   private final Supplier<Rules> rules;
   private final Layout initial;
+  private Timing timing = timing(Duration.ofMillis(300));
   private final PriorityQueue<Happening> agenda = new PriorityQueue<>();
   private final TreeSet<String> cut = new TreeSet<>();
   private final List<Key> keys =
@@ -72,9 +75,12 @@ final class MembershipSimulation {
     this.random = new SplittableRandom(seed);
     this.rules = rules;
     this.initial = initial;
-    for (String id : initial.ids()) {
-      machine(id).start();
-    }
+  }
+
+  /// Starts the first members.
+  MembershipSimulation begin() {
+    initial.ids().forEach(id -> machine(id).start());
+    return this;
   }
 
   /// What went wrong with the seed, with the whole history, or null.
@@ -84,9 +90,11 @@ final class MembershipSimulation {
   }
 
   private @Nullable String search(long seed) {
+    timing = timing(Duration.ofMillis((long) pick(300, 1500, 5000)));
+    begin();
     dropping = pick(0, 0.02, 0.08);
     repeating = pick(0, 0.05, 0.2);
-    delay = (long) (pick(1, 8, 40) * MILLI);
+    delay = (long) (pick(1, 10, 80) * MILLI);
     boolean crashes = random.nextInt(4) != 0;
     boolean cuts = random.nextInt(3) == 0;
     for (int number = 0; number < 4; number++) {
@@ -326,7 +334,7 @@ final class MembershipSimulation {
         acceptor.restore(i + 1, disk.get(i));
       }
       NodeCore fresh =
-          new NodeCore(id, configured, acceptor, disk.size() + 1, TIMING, random.split(), mine);
+          new NodeCore(id, configured, acceptor, disk.size() + 1, timing, random.split(), mine);
       List<Effect> effects = fresh.start(now);
       core = fresh;
       carryOut(effects);

@@ -126,7 +126,7 @@ class MembershipTest {
       new MemberChange.Add("kv-4", "http://kv-4", 100, "default", null, false);
 
   private final MembershipSimulation world =
-      new MembershipSimulation(7, Rules::new, Layout.of(THREE));
+      new MembershipSimulation(7, Rules::new, Layout.of(THREE)).begin();
 
   private final TreeMap<Key, String> written = new TreeMap<>();
 
@@ -406,7 +406,7 @@ class MembershipTest {
 
   @Test
   void aDiskThatWasSwappedBeforeTheClusterFormedKeepsItFromForming() {
-    MembershipSimulation early = new MembershipSimulation(3, Rules::new, Layout.of(THREE));
+    MembershipSimulation early = new MembershipSimulation(3, Rules::new, Layout.of(THREE)).begin();
     MembershipSimulation.Machine late = early.machine("kv-3");
     // The others know the first disk of kv-3, durably, when it is lost.
     assertTrue(early.within(5_000, () -> early.machine("kv-1").core().acceptor().layout() != null));
@@ -481,7 +481,7 @@ class MembershipTest {
 
   @Test
   void loadOnOneGroupDoesNotReachTheOther() {
-    MembershipSimulation groups = new MembershipSimulation(5, Rules::new, twoGroups());
+    MembershipSimulation groups = new MembershipSimulation(5, Rules::new, twoGroups()).begin();
     assertTrue(
         groups.within(
             8_000, () -> groups.members().stream().allMatch(m -> m.core().waitsFor().isEmpty())));
@@ -515,7 +515,7 @@ class MembershipTest {
 
   @Test
   void aNodeJoinsItsOwnGroupOnly() {
-    MembershipSimulation groups = new MembershipSimulation(6, Rules::new, twoGroups());
+    MembershipSimulation groups = new MembershipSimulation(6, Rules::new, twoGroups()).begin();
     groups.machine("kv-7").start();
     assertTrue(
         groups.within(

@@ -300,7 +300,12 @@ class KvRoutes {
           "the operation is older than what the key remembers of its history";
       case Answer.NoRoom _ -> "a majority of the nodes is full";
       case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
-      case Answer.Applied _, Answer.Missing _, Answer.Found _, Answer.Absent _, Answer.Page _ ->
+      case Answer.Applied _,
+          Answer.Missing _,
+          Answer.Found _,
+          Answer.Absent _,
+          Answer.Page _,
+          Answer.Watched _ ->
           throw new IllegalStateException("not a failure: " + answer.getClass());
     };
   }

@@ -26,7 +26,6 @@ public enum Problem {
   WRONG_TYPE(415, "unsupported-media-type", "The content type is not supported"),
   BUSY(503, "busy", "The node has too much to do"),
   NO_QUORUM(503, "no-quorum", "No majority of the nodes answers"),
-  BUSY(503, "busy", "The node is busy with another backup or restore"),
   NOT_APPLIED(503, "not-applied", "The write was certainly not applied"),
   MEMBERS_UNCHANGED(503, "members-unchanged", "The members cannot be changed now"),
   CHANGE_UNDECIDED(503, "change-undecided", "Whether the members will change is not known"),

@@ -82,6 +82,7 @@ final class Replies {
           Answer.Found _,
           Answer.Absent _,
           Answer.Page _,
+          Answer.Watched _,
           Answer.OfChange _ ->
           throw new IllegalStateException("not a failure: " + answer.getClass());
     };
