@@ -34,7 +34,8 @@ import org.jspecify.annotations.Nullable;
 /// [#HEDGE_AFTER].
 ///
 /// Asking twice is safe for writes too: all attempts of one write carry the same
-/// `Idempotency-Key`, by which the nodes apply it once and give every attempt the same answer.
+/// `Idempotency-Key`, by which the nodes apply it once and give every attempt the same answer, and
+/// a base ([Bases]) by which they know if they no longer can.
 public final class HttpKvStore implements KvStore {
 
   /// About three times the slowest ordinary answer of a healthy node, so that hedges stay rare.
@@ -47,6 +48,10 @@ public final class HttpKvStore implements KvStore {
   /// A pause between rounds in which every node refused: long enough not to spin.
   private static final Duration BETWEEN_ROUNDS = Duration.ofMillis(150);
 
+  /// How often a write whose base was too old is sent anew. Once is enough unless the key changes
+  /// very fast.
+  private static final int REBASES = 3;
+
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final List<URI> nodes;
@@ -54,6 +59,7 @@ public final class HttpKvStore implements KvStore {
   private final Duration patience;
   private final HttpClient http;
   private final AtomicInteger preferred = new AtomicInteger();
+  private final Bases bases = new Bases();
   private final Set<HttpWatch> watches = ConcurrentHashMap.newKeySet();
 
   /// @param nodes base addresses of the nodes, such as `http://127.0.0.1:9527`; at least one
@@ -81,6 +87,7 @@ public final class HttpKvStore implements KvStore {
   @Override
   public Optional<Entry> get(String key) {
     HttpResponse<byte[]> response = read(node -> request(node, path(key)).GET().build());
+    bases.learn(key, response);
     return switch (response.statusCode()) {
       case 200 -> Optional.of(new Entry(key, requireVersion(response), response.body()));
       case 404 -> {
@@ -147,7 +154,25 @@ public final class HttpKvStore implements KvStore {
 
   private WriteOutcome write(
       String key, Function<HttpRequest.Builder, HttpRequest.Builder> method, Condition condition) {
+    Attempts attempts = attemptWrite(key, method, condition);
+    for (int rebased = 0; rebased < REBASES && wasTooOld(attempts); rebased++) {
+      attempts = attemptWrite(key, method, condition);
+    }
+    return outcome(attempts, condition);
+  }
+
+  /// Whether the write was certainly not applied, only because its base was too old.
+  private static boolean wasTooOld(Attempts attempts) {
+    return attempts.answer != null
+        && attempts.answer.statusCode() == 409
+        && !attempts.maybeApplied
+        && attempts.answer.headers().firstValue(Bases.HEADER).isPresent();
+  }
+
+  private Attempts attemptWrite(
+      String key, Function<HttpRequest.Builder, HttpRequest.Builder> method, Condition condition) {
     String operation = UUID.randomUUID().toString();
+    long base = bases.of(key);
     Attempts attempts =
         attempt(
             (node, number) -> {
@@ -157,13 +182,21 @@ public final class HttpKvStore implements KvStore {
                       .header("Idempotency-Key", operation)
                       .header("Parley-Attempt", Integer.toString(number));
               switch (condition) {
-                case Condition.Always() -> {}
-                case Condition.Absent() -> builder.header("If-None-Match", "*");
+                case Condition.Always() -> builder.header(Bases.HEADER, Long.toString(base));
+                case Condition.Absent() ->
+                    builder.header("If-None-Match", "*").header(Bases.HEADER, Long.toString(base));
                 case Condition.Version(var version) ->
                     builder.header("If-Match", '"' + version + '"');
               }
               return builder.build();
             });
+    if (attempts.answer != null) {
+      bases.learn(key, attempts.answer);
+    }
+    return attempts;
+  }
+
+  private static WriteOutcome outcome(Attempts attempts, Condition condition) {
     HttpResponse<byte[]> answer = attempts.answer;
     if (answer == null) {
       return attempts.maybeApplied
@@ -316,7 +349,7 @@ public final class HttpKvStore implements KvStore {
     return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
   }
 
-  private static Optional<String> version(HttpResponse<?> response) {
+  static Optional<String> version(HttpResponse<?> response) {
     return response
         .headers()
         .firstValue("ETag")

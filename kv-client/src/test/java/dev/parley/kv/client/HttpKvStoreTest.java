@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
@@ -178,6 +179,29 @@ class HttpKvStoreTest {
     assertEquals(
         new WriteOutcome.Unknown("too long ago"),
         store(node(forgotten)).put("k", new byte[0], Condition.ALWAYS));
+  }
+
+  @Test
+  void aWriteWhoseBaseIsTooOldIsSentAnewWithTheOneThatTheNodeNames() throws Exception {
+    List<String> bases = new CopyOnWriteArrayList<>();
+    HttpHandler choosy =
+        exchange -> {
+          String base = String.valueOf(exchange.getRequestHeaders().getFirst("Parley-Base"));
+          bases.add(base);
+          if (base.equals("70")) {
+            exchange.getResponseHeaders().add("ETag", "\"99\"");
+            answer(exchange, 200, "");
+          } else {
+            exchange.getResponseHeaders().add("Parley-Base", "70");
+            answer(exchange, 409, "{\"type\":\"/problems/kv/outcome-unknown\"}");
+          }
+        };
+    HttpKvStore store = store(node(choosy));
+    assertEquals(
+        new WriteOutcome.Applied("99", true), store.put("k", new byte[0], Condition.ALWAYS));
+    assertEquals(List.of("0", "70"), bases);
+    store.put("k", new byte[0], Condition.ALWAYS);
+    assertEquals("99", bases.get(2), "the version of the key that was seen last");
   }
 
   @Test

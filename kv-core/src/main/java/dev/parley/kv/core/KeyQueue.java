@@ -202,7 +202,14 @@ final class KeyQueue {
     replicas = node.replicas(key);
     Warm right = warm;
     warm = null;
-    if (right != null && right.epoch() == node.epoch()) {
+    long highestBase = 0;
+    for (Attempt attempt : batch) {
+      highestBase = baseIsCondition(attempt) ? highestBase : Math.max(highestBase, attempt.base);
+    }
+    node.observe(highestBase); // What is created must lie above every base.
+    if (right != null
+        && right.epoch() == node.epoch()
+        && right.next().counter() > highestBase) {
       epoch = right.epoch();
       ballot = right.next();
       node.counters().warm++;

@@ -306,6 +306,46 @@ class HttpApiTest {
   }
 
   @Test
+  void aRetryThatTheKeyNoLongerRemembersIsRefusedAndNotAppliedAgain() {
+    given()
+        .header("Idempotency-Key", "op-hot")
+        .header("Parley-Attempt", "1")
+        .body("old")
+        .put("/v1/kv/hot")
+        .then()
+        .statusCode(201);
+    for (int i = 0; i < 70; i++) {
+      put("hot", "new" + i);
+    }
+    String base =
+        given()
+            .header("Idempotency-Key", "op-hot")
+            .header("Parley-Attempt", "2")
+            .body("old")
+            .put("/v1/kv/hot")
+            .then()
+            .statusCode(409)
+            .body("type", equalTo("/problems/kv/outcome-unknown"))
+            .extract()
+            .header("Parley-Base");
+    given().get("/v1/kv/hot").then().body(equalTo("new69"));
+
+    // A write that was certainly never sent goes on from the base it is given.
+    for (String attempt : new String[] {"1", "2"}) {
+      given()
+          .header("Idempotency-Key", "op-fresh")
+          .header("Parley-Attempt", attempt)
+          .header("Parley-Base", base)
+          .body("fresh")
+          .put("/v1/kv/hot")
+          .then()
+          .statusCode(200);
+    }
+    given().get("/v1/kv/hot").then().body(equalTo("fresh"));
+    given().header("Parley-Base", "-1").body("x").put("/v1/kv/hot").then().statusCode(400);
+  }
+
+  @Test
   void keysAreDecodedOnceAndChecked() throws IOException {
     given()
         .urlEncodingEnabled(false)

@@ -316,17 +316,17 @@ class BatchRoute {
           "if_match",
           "if_none_match",
           "idempotency_key",
-          "attempt");
+          "attempt",
+          "base");
 
   private static Mutation mutation(Map<String, String> fields, Key key, byte @Nullable [] value) {
     Precondition condition = condition(fields.get("if_match"), fields.get("if_none_match"));
     String idempotencyKey = fields.get("idempotency_key");
-    boolean first = idempotencyKey == null || "1".equals(fields.get("attempt"));
     return new Mutation(
         Requests.operation(idempotencyKey, key),
         condition,
         value,
-        Requests.base(condition, first),
+        Requests.base(condition, idempotencyKey, fields.get("attempt"), fields.get("base")),
         Requests.expiry(fields.get("ttl_seconds")));
   }
 

@@ -32,6 +32,9 @@ class KvRoutes {
 
   static final int MAX_VALUE = 1 << 20;
 
+  /// A version from before a write was first sent; in a refusal, one that would do now.
+  private static final String BASE = "Parley-Base";
+
   private static final String KEYS = "/v1/kv/";
   private static final int MAX_LIMIT = 1000;
   private static final int DEFAULT_LIMIT = 100;
@@ -172,10 +175,13 @@ class KvRoutes {
   private static Mutation mutation(RoutingContext context, Key key, byte @Nullable [] body) {
     String idempotencyKey = context.request().getHeader("Idempotency-Key");
     Precondition condition = Requests.condition(context.request());
-    boolean first =
-        idempotencyKey == null || "1".equals(context.request().getHeader("Parley-Attempt"));
-    return new Mutation(
-        Requests.operation(idempotencyKey, key), condition, body, Requests.base(condition, first));
+    long base =
+        Requests.base(
+            condition,
+            idempotencyKey,
+            context.request().getHeader("Parley-Attempt"),
+            context.request().getHeader(BASE));
+    return new Mutation(Requests.operation(idempotencyKey, key), condition, body, base);
   }
 
   private void list(RoutingContext context) {
@@ -264,6 +270,9 @@ class KvRoutes {
   static void failed(RoutingContext context, Answer answer) {
     if (answer instanceof Answer.Conflict(var current) && current != 0) {
       context.response().putHeader("ETag", tag(current));
+    }
+    if (answer instanceof Answer.Forgotten(var version)) {
+      context.response().putHeader(BASE, Long.toString(version));
     }
     problem(answer).answer(context, reason(answer));
   }

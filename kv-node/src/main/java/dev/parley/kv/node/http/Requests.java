@@ -233,13 +233,30 @@ final class Requests {
     return new UUID(random.nextLong(), random.nextLong()).toString();
   }
 
-  /// A retry may come to a node that never saw the operation. The version its condition names was
-  /// read before it was first sent, which makes it the base, unless this is said to be the first
-  /// attempt.
-  static long base(Precondition condition, boolean firstAttempt) {
-    return !firstAttempt && condition instanceof Precondition.At(var version) && version > 0
-        ? version
-        : Mutation.NO_BASE;
+  /// From before when a write is: the version it names as its base, or that of its condition. One
+  /// that names none is from before it came here, if it comes for the first time; of a retry, which
+  /// may come to a node that never saw the operation, only 0 is certain. A write that cannot be
+  /// retried, because its id is known here only, may be given a base when it is evaluated.
+  ///
+  /// @param attempt how often it is sent, as the client counts: 1 or nothing is the first time
+  static long base(
+      Precondition condition,
+      @Nullable String idempotencyKey,
+      @Nullable String attempt,
+      @Nullable String base) {
+    if (base != null) {
+      if (!base.matches("[0-9]{1,18}")) {
+        throw new BadRequestException(Problem.BAD_REQUEST, "the base is not a version");
+      }
+      return Long.parseLong(base);
+    }
+    if (idempotencyKey == null) {
+      return Mutation.NO_BASE;
+    }
+    if (attempt == null || attempt.equals("1")) {
+      return Mutation.ON_RECEIPT;
+    }
+    return condition instanceof Precondition.At(var version) ? version : 0;
   }
 
   /// When a value expires that is to live for so many seconds: Unix time in milliseconds, or 0 for
