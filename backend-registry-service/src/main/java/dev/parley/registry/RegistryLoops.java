@@ -1,6 +1,8 @@
 package dev.parley.registry;
 
+import dev.parley.kv.client.KvStore;
 import dev.parley.kv.client.StoreUnavailableException;
+import dev.parley.kv.client.WatchListener;
 import dev.parley.registry.fleet.Fleet;
 import dev.parley.registry.fleet.ProbeResult;
 import dev.parley.registry.fleet.ProbeTask;
@@ -13,10 +15,14 @@ import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.time.Duration;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.jboss.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
-/// What the registry does by itself: it reads the backends again from time to time, and asks those
-/// that are due how they are. Each runs on a virtual thread and survives any failure of its work.
+/// What the registry does by itself: it reads the backends again when they changed in the store,
+/// and from time to time, and asks those that are due how they are. Each runs on a virtual thread
+/// and
+// survives any failure of its work.
 @Singleton
 final class RegistryLoops {
 
@@ -33,12 +39,21 @@ final class RegistryLoops {
   private final Prober prober;
   private final RegistryMetrics metrics;
   private final Semaphore completions = new Semaphore(MAX_COMPLETIONS);
+  private final Semaphore changed = new Semaphore(0);
+  private final KvStore kv;
+  private KvStore.@Nullable Watch watch;
   private volatile boolean stopping;
 
   @Inject
   RegistryLoops(
-      Settings settings, Fleet fleet, BackendStore store, Prober prober, RegistryMetrics metrics) {
+      Settings settings,
+      Fleet fleet,
+      KvStore kv,
+      BackendStore store,
+      Prober prober,
+      RegistryMetrics metrics) {
     this.settings = settings;
+    this.kv = kv;
     this.fleet = fleet;
     this.store = store;
     this.prober = prober;
@@ -46,12 +61,41 @@ final class RegistryLoops {
   }
 
   void start(@Observes StartupEvent event) {
-    Thread.ofVirtual().name("refresh").start(() -> repeat(this::refresh));
-    Thread.ofVirtual().name("probes").start(() -> repeat(this::probe));
+    Thread.ofVirtual().name("refresh").start(() -> repeat(this::refresh, this::awaitChange));
+    Thread.ofVirtual().name("probes").start(() -> repeat(this::probe, Thread::sleep));
+    watch =
+        kv.watch(
+            BackendStore.BACKENDS,
+            false,
+            new WatchListener() {
+              @Override
+              public void rescan() {
+                changed.release();
+              }
+
+              @Override
+              public void changed(Change change) {
+                changed.release();
+              }
+            });
   }
 
   void stop(@Observes ShutdownEvent event) {
     stopping = true;
+    KvStore.Watch now = watch;
+    if (now != null) {
+      now.close();
+    }
+  }
+
+  private void awaitChange(Duration pause) throws InterruptedException {
+    if (changed.tryAcquire(pause.toNanos(), TimeUnit.NANOSECONDS)) {
+      changed.drainPermits();
+    }
+  }
+
+  private interface Waiting {
+    void pause(Duration longest) throws InterruptedException;
   }
 
   private interface Work {
@@ -59,7 +103,7 @@ final class RegistryLoops {
     Duration round();
   }
 
-  private void repeat(Work work) {
+  private void repeat(Work work, Waiting waiting) {
     while (!stopping) {
       Duration pause = LOAD_RETRY;
       try {
@@ -68,7 +112,7 @@ final class RegistryLoops {
         LOG.error("a background round failed", e);
       }
       try {
-        Thread.sleep(pause);
+        waiting.pause(pause);
       } catch (InterruptedException e) {
         return;
       }

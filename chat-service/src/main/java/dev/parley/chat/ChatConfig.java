@@ -115,11 +115,13 @@ public interface ChatConfig {
     @WithDefault("2s")
     Duration adoptionScan();
 
-    /// How often to look into the store for the progress of an answer that another replica writes.
+    /// How often to look into the store for the progress of an answer that another replica writes,
+    /// while changes in the store cannot be watched.
     @WithDefault("250ms")
     Duration followInterval();
 
-    /// How often an idle event stream looks for changes made through another replica.
+    /// How often an idle event stream looks for changes made through another replica, while changes
+    /// in the store cannot be watched; and an answer that another replica writes, while they can.
     @WithDefault("1s")
     Duration idleInterval();
 

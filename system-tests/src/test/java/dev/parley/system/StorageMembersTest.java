@@ -160,9 +160,7 @@ class StorageMembersTest {
                   Http http = node(nodes.get((number + attempt) % nodes.size()));
                   try {
                     int status =
-                        http.send(
-                                http.request("/v1/kv/" + key)
-                                    .PUT(BodyPublishers.ofString(value)))
+                        http.send(http.request("/v1/kv/" + key).PUT(BodyPublishers.ofString(value)))
                             .status();
                     if (status == 200 || status == 201) {
                       acknowledged.put(key, value);

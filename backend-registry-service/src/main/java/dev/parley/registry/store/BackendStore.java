@@ -42,7 +42,7 @@ import org.jspecify.annotations.Nullable;
 public final class BackendStore {
 
   /// Where backends lie: `backends/<id>`.
-  static final String BACKENDS = "backends/";
+  public static final String BACKENDS = "backends/";
 
   /// Where it lies whether a backend continues a begun answer: `registry/continuation/<id>`.
   static final String CONTINUATION = "registry/continuation/";

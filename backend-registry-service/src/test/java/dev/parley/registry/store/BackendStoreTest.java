@@ -12,6 +12,7 @@ import dev.parley.kv.client.InMemoryKvStore;
 import dev.parley.kv.client.KvStore;
 import dev.parley.kv.client.Page;
 import dev.parley.kv.client.StoreUnavailableException;
+import dev.parley.kv.client.WatchListener;
 import dev.parley.kv.client.WriteOutcome;
 import dev.parley.registry.backend.Backend;
 import dev.parley.registry.backend.BackendDraft;
@@ -296,6 +297,11 @@ class BackendStoreTest {
     @Override
     public Page list(String prefix, @Nullable String after, int limit) {
       return inner.list(prefix, after, limit);
+    }
+
+    @Override
+    public Watch watch(String prefix, boolean values, WatchListener listener) {
+      return inner.watch(prefix, values, listener);
     }
 
     @Override

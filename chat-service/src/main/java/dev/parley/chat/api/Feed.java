@@ -46,6 +46,7 @@ final class Feed {
 
   private static final int PAGE = 100;
   private static final long HEARTBEAT_NANOS = 10_000_000_000L;
+  private static final long HEARTBEAT_LOOK_MILLIS = 1_000;
   private static final long COALESCE_MILLIS = 40;
 
   private final String conversationId;
@@ -104,18 +105,36 @@ final class Feed {
         if (!catchUp()) {
           return;
         }
-        pause =
-            followed != null
-                ? settings.followInterval().toMillis()
-                : settings.idleInterval().toMillis();
+        pause = pauseMillis(watch);
       } catch (StoreUnavailableException unavailable) {
         pause = settings.idleInterval().toMillis();
       }
+      await(watch, pause);
+      Thread.sleep(Math.max(0, COALESCE_MILLIS - (System.nanoTime() - lastSentNanos) / 1_000_000));
+    }
+  }
+
+  /// How long to wait for a ring before looking all the same. While every change rings, an answer
+  /// in progress is still looked after now and then, because a writer that died rings no more.
+  private long pauseMillis(Hub.Watch watch) {
+    if (followed == null) {
+      return watch.hearsAll() ? Long.MAX_VALUE : settings.idleInterval().toMillis();
+    }
+    return (watch.hearsAll() ? settings.idleInterval() : settings.followInterval()).toMillis();
+  }
+
+  /// Waits for a ring, at most for this long, and shows the client meanwhile that the line is
+  /// alive.
+  private void await(Hub.Watch watch, long millis) throws IOException, InterruptedException {
+    long left = millis;
+    boolean rung = false;
+    while (!rung && left > 0 && !sink.closed() && !leaving.getAsBoolean()) {
       if (System.nanoTime() - lastSentNanos > HEARTBEAT_NANOS) {
         write(": \n\n");
       }
-      watch.await(pause);
-      Thread.sleep(Math.max(0, COALESCE_MILLIS - (System.nanoTime() - lastSentNanos) / 1_000_000));
+      long piece = Math.min(left, HEARTBEAT_LOOK_MILLIS);
+      rung = watch.await(piece);
+      left -= piece;
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.parley.chat.conversation;
 
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /// Where everything is in the store. What stands in braces is what placement hashes, so that all of
 /// a conversation lives in one partition.
@@ -8,10 +9,21 @@ public final class Keys {
 
   public static final String GENERATIONS = "chat/generations/";
 
+  /// Where all conversations lie, the rows of their owners' lists included.
+  public static final String CONVERSATIONS = "conversations/";
+
   private Keys() {}
 
   public static String conversation(String id) {
     return "conversations/{" + id + "}";
+  }
+
+  /// The conversation that a key belongs to, or null if it belongs to none.
+  public static @Nullable String conversationOf(String key) {
+    int end = key.indexOf('}');
+    return key.startsWith(CONVERSATIONS + "{") && end > 0
+        ? key.substring(CONVERSATIONS.length() + 1, end)
+        : null;
   }
 
   /// The beginning of all keys that belong to a conversation, but its own.

@@ -7,12 +7,14 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
-/// Wakes those who watch a conversation when this replica has changed something in it. A wake-up
-/// says nothing about what changed: who is woken looks for itself.
+/// Wakes those who watch a conversation when something in it has changed, through this replica or,
+/// as long as the store is watched, through another one. A wake-up says nothing about what changed:
+/// who is woken looks for itself.
 @ApplicationScoped
 public class Hub {
 
   private final Map<String, Set<Watch>> watches = new ConcurrentHashMap<>();
+  private volatile boolean hearsAll;
 
   /// One watcher's bell.
   public final class Watch implements AutoCloseable {
@@ -24,10 +26,19 @@ public class Hub {
     }
 
     /// Waits until somebody rings, or the time is over.
-    public void await(long millis) throws InterruptedException {
-      if (rung.tryAcquire(millis, TimeUnit.MILLISECONDS)) {
+    ///
+    /// @return whether somebody rang
+    public boolean await(long millis) throws InterruptedException {
+      boolean somebody = rung.tryAcquire(millis, TimeUnit.MILLISECONDS);
+      if (somebody) {
         rung.drainPermits();
       }
+      return somebody;
+    }
+
+    /// Whether every change rings, so that there is no need to look without having been woken.
+    public boolean hearsAll() {
+      return hearsAll;
     }
 
     public void ring() {
@@ -43,6 +54,17 @@ public class Hub {
             return all.isEmpty() ? null : all;
           });
     }
+  }
+
+  /// Whether changes made through other replicas are rung for. Whoever has relied on the one or the
+  /// other is woken.
+  public void hearsAll(boolean now) {
+    hearsAll = now;
+    ringAll();
+  }
+
+  boolean hearsAll() {
+    return hearsAll;
   }
 
   public Watch watch(String conversationId) {

@@ -18,8 +18,10 @@ import java.util.Base64;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -52,6 +54,7 @@ public final class HttpKvStore implements KvStore {
   private final Duration patience;
   private final HttpClient http;
   private final AtomicInteger preferred = new AtomicInteger();
+  private final Set<HttpWatch> watches = ConcurrentHashMap.newKeySet();
 
   /// @param nodes base addresses of the nodes, such as `http://127.0.0.1:9527`; at least one
   /// @param serviceToken the secret shared by the services
@@ -90,9 +93,7 @@ public final class HttpKvStore implements KvStore {
 
   @Override
   public Page list(String prefix, @Nullable String after, int limit) {
-    if (limit < 1 || limit > 1000) {
-      throw new IllegalArgumentException("limit must be 1 to 1000, not " + limit);
-    }
+    Limits.requireListing(prefix, limit);
     String query =
         "/v1/kv?limit="
             + limit
@@ -108,23 +109,39 @@ public final class HttpKvStore implements KvStore {
 
   @Override
   public WriteOutcome put(String key, byte[] value, Condition condition) {
-    if (value.length > MAX_VALUE_BYTES) {
-      throw new IllegalArgumentException(
-          "a value has at most " + MAX_VALUE_BYTES + " bytes, not " + value.length);
-    }
+    Limits.requireValue(value);
     return write(key, builder -> builder.PUT(BodyPublishers.ofByteArray(value)), condition);
   }
 
   @Override
   public WriteOutcome delete(String key, Condition condition) {
-    if (condition instanceof Condition.Absent) {
-      throw new IllegalArgumentException("a delete cannot require the key to be absent");
-    }
+    Limits.requireDeletable(condition);
     return write(key, HttpRequest.Builder::DELETE, condition);
   }
 
   @Override
+  public Watch watch(String prefix, boolean values, WatchListener listener) {
+    if (prefix.getBytes(StandardCharsets.UTF_8).length > MAX_KEY_BYTES) {
+      throw new IllegalArgumentException("a prefix has at most " + MAX_KEY_BYTES + " bytes");
+    }
+    HttpWatch watch =
+        new HttpWatch(
+            http,
+            (node, path) -> request(nodes.get(node), path),
+            nodes.size(),
+            "prefix=" + encode(prefix) + "&values=" + values,
+            listener);
+    watches.add(watch);
+    watch.start();
+    return () -> {
+      watches.remove(watch);
+      watch.close();
+    };
+  }
+
+  @Override
   public void close() {
+    watches.forEach(HttpWatch::close);
     http.shutdownNow();
   }
 
@@ -291,11 +308,7 @@ public final class HttpKvStore implements KvStore {
   }
 
   private static String path(String key) {
-    int bytes = key.getBytes(StandardCharsets.UTF_8).length;
-    if (bytes < 1 || bytes > MAX_KEY_BYTES) {
-      throw new IllegalArgumentException(
-          "a key has 1 to " + MAX_KEY_BYTES + " bytes of UTF-8, not " + bytes);
-    }
+    Limits.requireKey(key);
     return "/v1/kv/" + encode(key).replace("%2F", "/");
   }
 

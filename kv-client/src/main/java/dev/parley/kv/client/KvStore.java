@@ -10,8 +10,10 @@ import org.jspecify.annotations.Nullable;
 /// retry inside one call, yet the write takes effect at most once, and what is not known is said
 /// to be unknown rather than guessed.
 ///
-/// Keys are 1 to 512 bytes of UTF-8 and may contain `/`; a part in braces, as in
-/// `conversations/{c42}/m/7`, is what placement hashes. Values are at most 1 MiB.
+/// Keys are 1 to 512 bytes of UTF-8 and may contain `/`, but no part between slashes may be `.` or
+/// `..`, which addresses cannot carry; a part in braces, as in `conversations/{c42}/m/7`, is what
+/// placement hashes. Values are at most 1 MiB. Every method throws [IllegalArgumentException] for
+/// a key, a value or a limit that no node would take, before anything is sent.
 public interface KvStore extends AutoCloseable {
 
   /// Longest key, in bytes of UTF-8.
@@ -40,7 +42,21 @@ public interface KvStore extends AutoCloseable {
   /// @throws StoreUnavailableException if no quorum answered in time
   Page list(String prefix, @Nullable String after, int limit);
 
-  /// Releases connections. Calls under way fail with [StoreUnavailableException].
+  /// Tells `listener` of changes to the keys that begin with `prefix`, on a virtual thread, until
+  /// it is closed or the store is. Nobody has to be there at the time: the watch begins as soon as
+  /// a node answers, and goes on at another node from where it was when one is gone.
+  ///
+  /// @param values whether values of up to 64 KiB come with the changes
+  Watch watch(String prefix, boolean values, WatchListener listener);
+
+  /// A watch under way.
+  interface Watch extends AutoCloseable {
+    /// Ends it. A call that is being made to the listener may still go on.
+    @Override
+    void close();
+  }
+
+  /// Releases connections and ends watches. Calls under way fail with [StoreUnavailableException].
   @Override
   void close();
 }

@@ -92,6 +92,7 @@ public final class Acceptor {
   private int sweep;
   private boolean full;
   private ToLongFunction<LogRecord> append = _ -> 0;
+  private final ChangeRing changes = new ChangeRing();
 
   /// @param self the node whose memory this is
   public Acceptor(String self) {
@@ -108,6 +109,7 @@ public final class Acceptor {
 
   /// Takes back one record of the log, in order, before the node starts.
   public void restore(long lsn, LogRecord record) {
+    changes.replays(lsn);
     switch (record) {
       case LogRecord.Entry(var key, var ballot, var value) -> put(key, ballot, value, lsn);
       case LogRecord.Purged(var key, var floor) -> {
@@ -161,6 +163,11 @@ public final class Acceptor {
   /// The layout this replica is in, durable once [#fenceLsn] is; null if it knows of none.
   @Nullable Layout layout() {
     return layout;
+  }
+
+  /// What was accepted lately.
+  ChangeRing changes() {
+    return changes;
   }
 
   /// Whether all members of the first layout agreed on it.
@@ -634,6 +641,7 @@ public final class Acceptor {
   }
 
   private void put(Key key, Ballot ballot, Versioned value, long lsn) {
+    changes.accepted(lsn, key, ballot, value);
     TreeMap<Key, Slot> slots = partition(key).slots;
     Slot slot = slots.get(key);
     if (slot == null) {

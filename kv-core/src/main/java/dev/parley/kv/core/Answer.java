@@ -15,6 +15,9 @@ public sealed interface Answer {
   /// What a listing found.
   sealed interface OfScan extends Answer {}
 
+  /// What a watch sees.
+  sealed interface OfWatch extends Answer {}
+
   /// What became of a change of the members.
   sealed interface OfChange extends Answer {}
 
@@ -83,7 +86,7 @@ public sealed interface Answer {
 
   record Absent() implements OfRead {}
 
-  record Unavailable(String reason) implements OfRead, OfScan {}
+  record Unavailable(String reason) implements OfRead, OfScan, OfWatch {}
 
   /// @param next where the following page continues, or null at the end
   record Page(List<Row> rows, @Nullable Key next) implements OfScan {}
@@ -91,4 +94,33 @@ public sealed interface Answer {
   /// @param expiresAtMillis Unix time after which it is deleted, 0 for never
   @SuppressWarnings("ArrayRecordComponent") // Handed out, never compared.
   record Row(Key key, long version, byte[] body, long expiresAtMillis) {}
+
+  /// What a watch has to say.
+  enum Signal {
+    /// From here on everything is told.
+    READY,
+    /// Something changed, or nothing did for a while.
+    CHANGES,
+    /// Some changes may not have been told: list again. Everything from here on is told.
+    RESCAN,
+    /// Not enough nodes can be heard to know of every change. What is missing comes later.
+    STALLED,
+    /// Enough can be heard again.
+    RESUMED
+  }
+
+  /// @param watch by which to ask for more
+  /// @param changes empty unless the signal is [Signal#CHANGES]
+  /// @param position everything after it was not told yet, or not taken from here
+  record Watched(long watch, Signal signal, List<Change> changes, WatchPosition position)
+      implements OfWatch {}
+
+  /// A key has, or had, this version.
+  ///
+  /// @param version 0 if the key is known to be gone, but not since which version
+  /// @param body null if it is deleted, larger than 64 KiB, or not asked for
+  /// @param expiresAtMillis Unix time after which it is deleted, 0 for never or if not asked for
+  @SuppressWarnings("ArrayRecordComponent") // Handed out, never compared.
+  record Change(
+      Key key, long version, boolean deleted, byte @Nullable [] body, long expiresAtMillis) {}
 }

@@ -17,6 +17,25 @@ public sealed interface Event {
   /// An operator wants other members.
   record ChangeMembers(long ticket, MemberChange change) implements Event {}
 
+  /// What those ask that watch for changes.
+  sealed interface OfWatch extends Event {}
+
+  /// A watch begins; the answer says how to ask for what it sees.
+  ///
+  /// @param values whether values come with the changes
+  /// @param since where it goes on, or null to begin now
+  @SuppressWarnings("ArrayRecordComponent") // Never compared.
+  record Watch(long ticket, byte[] prefix, boolean values, @Nullable WatchPosition since)
+      implements OfWatch {}
+
+  /// Whoever watches has dealt with all it was told and wants the next.
+  ///
+  /// @param watch the number that the first answer gave it
+  record WatchMore(long ticket, long watch) implements OfWatch {}
+
+  /// Nobody watches any more.
+  record Unwatch(long watch) implements OfWatch {}
+
   /// A message arrived from a peer, from this boot of it.
   record Received(String from, long boot, Message message) implements Event {}
 

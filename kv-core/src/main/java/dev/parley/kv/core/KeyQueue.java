@@ -241,7 +241,10 @@ final class KeyQueue {
     // Large values on a busy network may need longer than a phase: each silence doubles it.
     Versioned heavy = proposal == null ? knownValue : proposal;
     boolean large = heavy != null && heavy.weight() > LARGE;
-    Duration patience = node.timing().phase().multipliedBy(large ? 1L << Math.min(timeouts, 2) : 1);
+    Duration patience =
+        purging
+            ? node.timing().minHedge() // Nobody may have to wait for a purge.
+            : node.timing().phase().multipliedBy(large ? 1L << Math.min(timeouts, 2) : 1);
     ring(
         patience.toNanos(),
         () -> {

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -93,10 +94,10 @@ public final class Layout {
     this.members = members.stream().sorted(Comparator.comparing(Member::id)).toList();
     this.groups = List.copyOf(groups);
     this.register = register;
-    TreeMap<String, Replicas> shared = new TreeMap<>();
+    LinkedHashMap<Replicas, Replicas> shared = new LinkedHashMap<>();
     List<Replicas> interned = new ArrayList<>(partitions.size());
     for (Replicas each : partitions) {
-      interned.add(shared.computeIfAbsent(each.toString(), _ -> each));
+      interned.add(shared.computeIfAbsent(each, _ -> each));
     }
     this.partitions = List.copyOf(interned);
     this.joined = List.copyOf(joined);

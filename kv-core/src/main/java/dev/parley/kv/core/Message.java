@@ -93,6 +93,21 @@ public sealed interface Message {
       byte @Nullable [] body,
       long expiresAtMillis) {}
 
+  /// What did you accept after `since`, to keys with this prefix? Answered when there is something,
+  /// or with nothing after about a second.
+  ///
+  /// @param since a place in the receiver's log; below 0 to ask only where it ends
+  @SuppressWarnings("ArrayRecordComponent") // A message, never compared.
+  record Tail(Scope scope, long call, long since, byte[] prefix, int limit) implements Request {}
+
+  /// @param rows what was accepted, and is durable, oldest first: of each key only the latest
+  /// @param next all that was asked for is told up to this place
+  /// @param truncated what lies right after `since` is not remembered, so nothing is told
+  record TailReply(long call, List<TailRow> rows, long next, boolean truncated) implements Reply {}
+
+  /// @param seq its place in the log of the replica that accepted it
+  record TailRow(long seq, Key key, Ballot ballot, long version, boolean exists) {}
+
   /// Coordinate this mutation. Carried out at most once: only by the boot it is addressed to, and
   /// only if its call number was not seen before.
   record Forward(Scope scope, long call, Key key, Mutation mutation, long targetBoot)

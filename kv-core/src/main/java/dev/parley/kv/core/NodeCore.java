@@ -106,6 +106,8 @@ public final class NodeCore {
   private final RandomGenerator random;
   private final Acceptor acceptor;
   private final Counters counters = new Counters();
+  private final Tails tails;
+  private final Watches watches;
   private final TreeMap<String, Peer> peers = new TreeMap<>();
   private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
   private final LinkedHashMap<Key, KeyQueue> resting = new LinkedHashMap<>();
@@ -169,6 +171,9 @@ public final class NodeCore {
     this.timing = timing;
     this.random = random;
     this.rules = rules;
+    this.tails = new Tails(this, recovered.changes());
+    this.watches = new Watches(this);
+    tails.durable(durableLsn);
   }
 
   /// Begins a new boot. The host must make the returned appends durable before it lets any other
@@ -212,6 +217,7 @@ public final class NodeCore {
       }
       case Event.ChangeMembers(var ticket, var change) ->
           mover.change(change, answer -> effect(new Effect.Respond(ticket, answer)));
+      case Event.OfWatch watch -> watches.step(watch);
       case Event.Received(var from, var boot, var message) -> received(from, boot, message);
       case Event.Undelivered(var to, var messages) -> {
         Peer peer = peers.get(to);
@@ -512,7 +518,7 @@ public final class NodeCore {
 
   // The inside.
 
-  private long deadline() {
+  long deadline() {
     return now + timing.operation().toNanos();
   }
 
@@ -527,6 +533,11 @@ public final class NodeCore {
     }
     requests++;
     return null;
+  }
+
+  /// Answers a request that does not count as under way.
+  void answer(long ticket, Answer answer) {
+    effect(new Effect.Respond(ticket, answer));
   }
 
   private void respond(long ticket, Answer answer) {
@@ -546,7 +557,11 @@ public final class NodeCore {
       respond(ticket, new Answer.NotApplied("the base was not made by this cluster"));
       return;
     }
-    new WriteRequest(this, key, mutation, deadline(), answer -> respond(ticket, answer)).start();
+    Mutation received =
+        mutation.base() == Mutation.ON_RECEIPT
+            ? mutation.withBase(acceptor.localVersion(key))
+            : mutation;
+    new WriteRequest(this, key, received, deadline(), answer -> respond(ticket, answer)).start();
   }
 
   private void lost(String to, List<Message> messages) {
@@ -626,6 +641,7 @@ public final class NodeCore {
       case Message.Read read -> reply(from, acceptor.read(read));
       case Message.Scan scan -> reply(from, acceptor.scan(scan));
       case Message.Purge purge -> reply(from, acceptor.purge(purge));
+      case Message.Tail tail -> tails.asked(from, tail);
       case Message.Forward forward -> coordinate(from, forward);
       case Message.Raise raise -> reply(from, acceptor.raise(raise));
       case Message.Digest digest -> reply(from, acceptor.digest(digest));
@@ -776,7 +792,7 @@ public final class NodeCore {
       return;
     }
     for (Key key : acceptor.oldTombstones(SWEEP)) {
-      if (coordinates(key)) {
+      if (coordinates(key) && allHealthy(replicas(key))) {
         queue(key).submit(KeyQueue.Attempt.purge(deadline()));
       }
     }
@@ -803,6 +819,10 @@ public final class NodeCore {
                     answer -> counters.expirations += answer instanceof Answer.Applied ? 1 : 0));
       }
     }
+  }
+
+  private boolean allHealthy(Replicas replicas) {
+    return replicas.all().stream().allMatch(id -> id.equals(self) || peer(id).healthy(now, timing));
   }
 
   /// Whether this node is the first healthy replica of the key. Only a hint: nothing goes wrong if
@@ -850,7 +870,7 @@ public final class NodeCore {
     reply(to, reply.message(), reply.afterLsn());
   }
 
-  private void reply(String to, Message message, long afterLsn) {
+  void reply(String to, Message message, long afterLsn) {
     if (afterLsn <= durableLsn) {
       send(to, message);
     } else {
@@ -867,6 +887,7 @@ public final class NodeCore {
       }
     }
     ready.clear();
+    tails.durable(durableLsn);
     if (helloWhenDurable != 0 && durableLsn >= helloWhenDurable) {
       helloWhenDurable = 0;
       hello();

@@ -32,6 +32,7 @@ final class ReadRound {
   private @Nullable Versioned replayed;
   private NodeCore.@Nullable Alarm alarm;
   private boolean over;
+  private long version;
 
   ReadRound(NodeCore node, Key key, long deadline, Consumer<Answer.OfRead> done) {
     this.node = node;
@@ -65,6 +66,12 @@ final class ReadRound {
     for (String id : List.copyOf(askedAt.keySet())) {
       node.send(id, new Message.Read(scope, call, key, id.equals(teller)));
     }
+  }
+
+  /// The version that was read, that of a tombstone as well; 0 if there is none, or if it took a
+  /// round through the key's queue to read it.
+  long version() {
+    return version;
   }
 
   /// This node, then the healthy replicas in placement order, then the others.
@@ -134,6 +141,7 @@ final class ReadRound {
     if (value == null) {
       identity(); // A quorum holds it, but not the one that was asked for it: that repairs it, too.
     } else {
+      version = value.version();
       finish(found(value));
     }
   }
@@ -192,6 +200,7 @@ final class ReadRound {
     holders.add(from);
     Versioned value = replayed;
     if (value != null && node.rules().readQuorum(replicas, holders)) {
+      version = value.version();
       finish(found(value));
     }
   }

@@ -34,9 +34,17 @@ final class CanonicalForm {
   /// The bits. MD5 spreads them evenly; nobody here chooses inputs in order to make it collide.
   record Bits(long high, long low) {}
 
-  /// Never read by a decision ([Counters]), or the same object throughout a search (the others).
+  /// Never read by a decision ([Counters]), read only for those who watch, which nobody does here
+  /// ([ChangeRing] and its users), or the same object throughout a search (the others).
   private static final List<Class<?>> IGNORED =
-      List.of(Counters.class, Rules.class, Timing.class, RandomGenerator.class);
+      List.of(
+          Counters.class,
+          ChangeRing.class,
+          Tails.class,
+          Watches.class,
+          Rules.class,
+          Timing.class,
+          RandomGenerator.class);
 
   private interface Normal {
     @Nullable Object of(@Nullable Object value);

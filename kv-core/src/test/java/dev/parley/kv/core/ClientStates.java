@@ -250,8 +250,8 @@ final class ClientStates {
               again || mine.waiting() != 0 ? mine : mine.closed(NONE);
           case Answer.Unknown _, Answer.Forgotten _ ->
               again || mine.waiting() != 0 ? mine.doubted() : mine.doubted().closed(NONE);
-          case Answer.Page _, Answer.OfChange _ ->
-              throw new IllegalStateException("nobody lists or moves here");
+          case Answer.Page _, Answer.OfChange _, Answer.Watched _ ->
+              throw new IllegalStateException("nobody lists, moves or watches here");
         };
     return id(with(from, op, after, from.wrong()));
   }

@@ -75,11 +75,7 @@ final class SimulatedClient {
     told = sim.monitors().told(key);
     attempts = 0;
     doubtful = false;
-    // A node that is left to choose the base chooses it late. So such an operation must not be
-    // tried elsewhere while that node may still be at it.
-    boolean open = mutation != null && mutation.base() == Mutation.NO_BASE;
-    boolean impatient = !open && random.nextInt(4) == 0;
-    patience = open ? 12_000 : impatient ? 50 + random.nextLong(400) : 4_000;
+    patience = random.nextInt(4) == 0 ? 50 + random.nextLong(400) : 4_000;
     sim.begun(key);
     send(sim.anyNode());
   }
@@ -103,7 +99,7 @@ final class SimulatedClient {
     byte[] body = kind == 4 || kind == 5 && !hot ? null : value.getBytes(StandardCharsets.UTF_8);
     // Some clients say what they saw before they began; others, as those that speak HTTP do, leave
     // it to the node that is asked first.
-    long base = random.nextBoolean() ? lastVersion.getOrDefault(key, 0L) : Mutation.NO_BASE;
+    long base = random.nextBoolean() ? lastVersion.getOrDefault(key, 0L) : Mutation.ON_RECEIPT;
     return new Mutation(id, condition, body, base);
   }
 
@@ -147,7 +143,7 @@ final class SimulatedClient {
   private void retry() {
     Mutation sent = mutation;
     boolean mayRetry = attempts < MOST_ATTEMPTS && random.nextInt(5) != 0;
-    if (mayRetry && doubtful && sent != null && sent.base() == Mutation.NO_BASE) {
+    if (mayRetry && doubtful && sent != null && sent.base() == Mutation.ON_RECEIPT) {
       // It is not new any more, so the next node must not choose its base. The version its
       // condition names serves; if it names none, only 0 is certainly from before it was sent.
       mutation =
@@ -208,7 +204,7 @@ final class SimulatedClient {
         close(doubtful && !lasting ? null : conflict);
       }
       case Answer.Missing missing -> close(doubtful ? null : missing);
-      case Answer.Page _, Answer.OfChange _ ->
+      case Answer.Page _, Answer.OfChange _, Answer.Watched _ ->
           throw new IllegalStateException(answer + " for " + mine);
     }
   }

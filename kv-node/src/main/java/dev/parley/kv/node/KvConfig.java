@@ -71,4 +71,20 @@ public interface KvConfig {
   /// Free bytes on disk below which new values are refused with 507.
   @WithDefault("67108864")
   long minFreeBytes();
+
+  /// Port for Redis clients (RESP2). 0 opens none.
+  @WithName("resp.port")
+  @WithDefault("0")
+  int respPort();
+
+  /// Address on which Redis clients are listened for.
+  @WithName("resp.host")
+  @WithDefault("127.0.0.1")
+  String respHost();
+
+  /// Whether Redis clients must show the service token (`AUTH`) for every key, and not only for
+  /// those of protected keyspaces.
+  @WithName("resp.require-auth")
+  @WithDefault("false")
+  boolean respRequireAuth();
 }

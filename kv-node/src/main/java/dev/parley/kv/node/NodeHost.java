@@ -12,6 +12,7 @@ import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.NodeCore;
 import dev.parley.kv.core.Timing;
+import dev.parley.kv.core.WatchPosition;
 import dev.parley.kv.core.log.DamagedLogException;
 import dev.parley.kv.core.log.SegmentedLog;
 import dev.parley.kv.core.wire.Batch;
@@ -147,6 +148,27 @@ public class NodeHost {
   /// Asks for one page of a listing.
   public void scan(byte[] prefix, @Nullable Key after, int limit, Consumer<Answer> answer) {
     ask(ticket -> new Event.Scan(ticket, prefix, after, limit), answer);
+  }
+
+  /// Begins to watch the keys with a prefix: the answer is an [Answer.Watched], or why not.
+  ///
+  /// @param since where to go on, or null to begin now
+  public void watch(
+      byte[] prefix, boolean values, @Nullable WatchPosition since, Consumer<Answer> answer) {
+    ask(ticket -> new Event.Watch(ticket, prefix, values, since), answer);
+  }
+
+  /// Asks for what is to be told next, once; it may take as long as nothing happens.
+  public void watchMore(long watch, Consumer<Answer> answer) {
+    ask(ticket -> new Event.WatchMore(ticket, watch), answer);
+  }
+
+  /// Ends a watch.
+  public void unwatch(long watch) {
+    Running now = running;
+    if (now != null) {
+      now.loop().runOnContext(_ -> step(new Event.Unwatch(watch)));
+    }
   }
 
   /// Asks for other members.

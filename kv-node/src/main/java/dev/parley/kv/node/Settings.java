@@ -33,6 +33,9 @@ public final class Settings {
   private final int segmentBytes;
   private final long maxLiveBytes;
   private final long minFreeBytes;
+  private final String respHost;
+  private final int respPort;
+  private final boolean respAuth;
 
   private Settings(
       KvConfig config, TreeMap<String, URI> urls, Layout layout, String token, String dataDir) {
@@ -47,6 +50,9 @@ public final class Settings {
     this.maxLiveBytes =
         config.maxLiveBytes() == 0 ? Runtime.getRuntime().maxMemory() / 2 : config.maxLiveBytes();
     this.minFreeBytes = config.minFreeBytes();
+    this.respHost = config.respHost();
+    this.respPort = config.respPort();
+    this.respAuth = config.respRequireAuth();
   }
 
   /// @throws IllegalArgumentException with the bad key's name
@@ -64,6 +70,10 @@ public final class Settings {
         "must be 4 MiB to 1 GiB");
     require(config.maxLiveBytes() >= 0, "parley.max-live-bytes", "must not be negative");
     require(config.minFreeBytes() >= 0, "parley.min-free-bytes", "must not be negative");
+    require(
+        config.respPort() >= 0 && config.respPort() <= 65535,
+        "parley.resp.port",
+        "must be a port, or 0 for none");
     TreeMap<String, URI> urls = new TreeMap<>();
     for (String peer : config.peers()) {
       int equals = peer.indexOf('=');
@@ -189,6 +199,21 @@ public final class Settings {
 
   public long minFreeBytes() {
     return minFreeBytes;
+  }
+
+  /// Where Redis clients are listened for.
+  public String respHost() {
+    return respHost;
+  }
+
+  /// The port for Redis clients, or 0 for none.
+  public int respPort() {
+    return respPort;
+  }
+
+  /// Whether Redis clients must show the service token for every key.
+  public boolean respAuth() {
+    return respAuth;
   }
 
   /// The header value that shows the service token.

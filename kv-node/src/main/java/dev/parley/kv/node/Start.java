@@ -12,6 +12,8 @@ public final class Start {
   private Start() {}
 
   public static void main(String... arguments) {
+    // http.Door checks every request's path and query, and says what is wrong with them.
+    System.setProperty("vertx.disableURIValidation", "true");
     Quarkus.run(null, Start::ended, arguments);
   }
 

@@ -45,10 +45,8 @@ class SettingsTest {
   void aGroupHoldsTheKeyspacesItNamesOnTheNodesItNames() {
     Layout layout =
         settings("parley.groups", "catalogue=backends+registry:kv-4+kv-5+kv-6").layout();
-    assertEquals(
-        List.of("kv-4", "kv-5", "kv-6"), layout.replicas(Key.of("backends/b1")).current());
-    assertEquals(
-        List.of("kv-4", "kv-5", "kv-6"), layout.replicas(Key.of("registry/x")).current());
+    assertEquals(List.of("kv-4", "kv-5", "kv-6"), layout.replicas(Key.of("backends/b1")).current());
+    assertEquals(List.of("kv-4", "kv-5", "kv-6"), layout.replicas(Key.of("registry/x")).current());
     assertEquals(List.of("kv-1", "kv-2", "kv-3"), layout.replicas(Key.of("users/u")).current());
     assertEquals(6, layout.register().current().size());
   }
@@ -89,9 +87,7 @@ class SettingsTest {
     IllegalArgumentException refused =
         assertThrows(
             IllegalArgumentException.class,
-            () ->
-                settings(
-                    "parley.join", "true", "parley.peers", "kv-1=http://h:1"));
+            () -> settings("parley.join", "true", "parley.peers", "kv-1=http://h:1"));
     assertTrue(Objects.toString(refused.getMessage()).startsWith("parley.peers"));
   }
 }

@@ -158,6 +158,16 @@ public final class Decoder {
         yield new Message.DigestReply(call, hashes);
       }
       case 34 -> new Message.Rows(scope(), i64(), i32(), i32(), optionalKey(), i32());
+      case 40 -> new Message.Tail(scope(), i64(), i64(), blob(), i32());
+      case 41 -> {
+        long call = i64();
+        int count = count();
+        List<Message.TailRow> rows = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+          rows.add(new Message.TailRow(i64(), key(), ballot(), i64(), flag()));
+        }
+        yield new Message.TailReply(call, rows, i64(), flag());
+      }
       default -> throw malformed("a message type");
     };
   }

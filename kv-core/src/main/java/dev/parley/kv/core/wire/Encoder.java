@@ -202,6 +202,15 @@ public final class Encoder {
               .i32(leaf)
               .optionalBlob(after == null ? null : after.utf8())
               .i32(limit);
+      case Message.Tail(var scope, var call, var since, var prefix, var limit) ->
+          u8(40).scope(scope).i64(call).i64(since).blob(prefix).i32(limit);
+      case Message.TailReply(var call, var rows, var next, var truncated) -> {
+        u8(41).i64(call).i32(rows.size());
+        for (Message.TailRow row : rows) {
+          i64(row.seq()).key(row.key()).ballot(row.ballot()).i64(row.version()).flag(row.exists());
+        }
+        yield i64(next).flag(truncated);
+      }
     };
   }
 

@@ -86,7 +86,11 @@ class EncodingTest {
           new Message.Digest(SCOPE, 32, -1),
           new Message.DigestReply(33, new long[] {1, -2}),
           new Message.Rows(SCOPE, 34, 255, 63, KEY, 12),
-          new Message.Rows(SCOPE, 34, 0, 0, null, 12));
+          new Message.Rows(SCOPE, 34, 0, 0, null, 12),
+          new Message.Tail(SCOPE, 40, -1, new byte[] {47}, 256),
+          new Message.TailReply(
+              41, List.of(new Message.TailRow(7, KEY, BALLOT, 9, true)), 12, false),
+          new Message.TailReply(41, List.of(), 12, true));
 
   @Test
   void everyMessageSurvivesTheWay() {

@@ -12,6 +12,7 @@ import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// `GET /v1/cluster`: how this node sees the cluster, and what is at risk, in plain English.
@@ -27,10 +28,11 @@ class ClusterRoute {
   }
 
   void routes(@Observes Router router) {
-    router.get("/v1/cluster").order(-10).handler(this::show);
+    router.get("/v1/cluster").order(-10).handler(KvRoutes.guarded(this::show));
   }
 
   private void show(RoutingContext context) {
+    Requests.parameters(context.request(), Set.of());
     context.request().resume();
     NodeStatus status = host.status();
     JsonArray members = new JsonArray();

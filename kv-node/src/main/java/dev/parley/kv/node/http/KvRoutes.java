@@ -21,6 +21,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -94,6 +96,7 @@ class KvRoutes {
 
   private void get(RoutingContext context) {
     Key key = Requests.key(context.request(), KEYS);
+    Requests.parameters(context.request(), Set.of());
     Requests.authorize(context, settings, key);
     context.request().resume();
     host.read(
@@ -118,6 +121,8 @@ class KvRoutes {
 
   private void put(RoutingContext context) {
     Key key = Requests.key(context.request(), KEYS);
+    Map<String, String> parameters = Requests.parameters(context.request(), Set.of("ttl_seconds"));
+    long expiresAt = Requests.expiry(parameters.get("ttl_seconds"));
     Requests.authorize(context, settings, key);
     Mutation empty = mutation(context, key, null);
     Bodies.read(
@@ -127,7 +132,7 @@ class KvRoutes {
         body ->
             host.write(
                 key,
-                new Mutation(empty.op(), empty.condition(), body, empty.base()),
+                new Mutation(empty.op(), empty.condition(), body, empty.base(), expiresAt),
                 back(
                     context,
                     answer -> {
@@ -145,6 +150,7 @@ class KvRoutes {
 
   private void delete(RoutingContext context) {
     Key key = Requests.key(context.request(), KEYS);
+    Requests.parameters(context.request(), Set.of());
     Requests.authorize(context, settings, key);
     Mutation mutation = mutation(context, key, null);
     context.request().resume();
@@ -163,36 +169,26 @@ class KvRoutes {
             }));
   }
 
-  /// A retry may come to a node that never saw the operation. The version its condition names was
-  /// read before it was first sent, which makes it the base, unless this is said to be the first
-  /// attempt.
   private static Mutation mutation(RoutingContext context, Key key, byte @Nullable [] body) {
     String idempotencyKey = context.request().getHeader("Idempotency-Key");
     Precondition condition = Requests.condition(context.request());
     boolean first =
         idempotencyKey == null || "1".equals(context.request().getHeader("Parley-Attempt"));
-    long base =
-        !first && condition instanceof Precondition.At(var version) && version > 0
-            ? version
-            : Mutation.NO_BASE;
-    return new Mutation(Requests.operation(idempotencyKey, key), condition, body, base);
+    return new Mutation(
+        Requests.operation(idempotencyKey, key), condition, body, Requests.base(condition, first));
   }
 
   private void list(RoutingContext context) {
     if (context.request().path().endsWith("/")) {
       throw new Requests.BadRequestException(Problem.BAD_KEY, "the key is empty");
     }
-    var parameters = context.queryParams();
-    byte[] prefix =
-        (parameters.contains("prefix") ? parameters.get("prefix") : "")
-            .getBytes(StandardCharsets.UTF_8);
+    var parameters = Requests.parameters(context.request(), Set.of("prefix", "after", "limit"));
+    byte[] prefix = parameters.getOrDefault("prefix", "").getBytes(StandardCharsets.UTF_8);
     if (prefix.length > Key.MAX_BYTES) {
       throw new Requests.BadRequestException(Problem.BAD_KEY, "the prefix is too long");
     }
-    Key after =
-        parameters.contains("after") && !parameters.get("after").isEmpty()
-            ? Requests.key(parameters.get("after").getBytes(StandardCharsets.UTF_8))
-            : null;
+    String from = parameters.getOrDefault("after", "");
+    Key after = from.isEmpty() ? null : Requests.key(from);
     int limit = limit(parameters.get("limit"));
     if (settings.reachesProtected(new String(prefix, StandardCharsets.UTF_8))) {
       Requests.requireToken(context, settings);
@@ -264,26 +260,53 @@ class KvRoutes {
     return "\"" + version + "\"";
   }
 
-  /// Every answer that is not the one hoped for, mapped in one place.
+  /// Answers with the problem of an answer that is not the one hoped for.
   static void failed(RoutingContext context, Answer answer) {
-    switch (answer) {
-      case Answer.Conflict(var current) -> {
-        if (current != 0) {
-          context.response().putHeader("ETag", tag(current));
-        }
-        Problem.CONFLICT.answer(
-            context, current == 0 ? "the key does not exist" : "the key is at another version");
-      }
-      case Answer.NotApplied(var reason) -> Problem.NOT_APPLIED.answer(context, reason);
-      case Answer.Unknown(var reason) -> Problem.UNKNOWN.answer(context, reason);
-      case Answer.Forgotten _ ->
-          Problem.FORGOTTEN.answer(
-              context, "the operation is older than what the key remembers of its history");
-      case Answer.NoRoom() -> Problem.NO_ROOM.answer(context, "a majority of the nodes is full");
-      case Answer.Unavailable(var reason) -> Problem.NO_QUORUM.answer(context, reason);
-      case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
-      case Answer.Applied _, Answer.Missing _, Answer.Found _, Answer.Absent _, Answer.Page _ ->
-          throw new IllegalStateException("not a failure: " + answer.getClass());
+    if (answer instanceof Answer.Conflict(var current) && current != 0) {
+      context.response().putHeader("ETag", tag(current));
     }
+    problem(answer).answer(context, reason(answer));
+  }
+
+  /// Every answer that is not the one hoped for, mapped in one place.
+  static Problem problem(Answer answer) {
+    return switch (answer) {
+      case Answer.Conflict _ -> Problem.CONFLICT;
+      case Answer.NotApplied _ -> Problem.NOT_APPLIED;
+      case Answer.Unknown _ -> Problem.UNKNOWN;
+      case Answer.Forgotten _ -> Problem.FORGOTTEN;
+      case Answer.NoRoom _ -> Problem.NO_ROOM;
+      case Answer.Unavailable _ -> Problem.NO_QUORUM;
+      case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
+      case Answer.Applied _,
+          Answer.Missing _,
+          Answer.Found _,
+          Answer.Absent _,
+          Answer.Page _,
+          Answer.Watched _ ->
+          throw new IllegalStateException("not a failure: " + answer.getClass());
+    };
+  }
+
+  /// Why there is that problem, in a sentence.
+  static String reason(Answer answer) {
+    return switch (answer) {
+      case Answer.Conflict(var current) ->
+          current == 0 ? "the key does not exist" : "the key is at another version";
+      case Answer.NotApplied(var reason) -> reason;
+      case Answer.Unknown(var reason) -> reason;
+      case Answer.Unavailable(var reason) -> reason;
+      case Answer.Forgotten _ ->
+          "the operation is older than what the key remembers of its history";
+      case Answer.NoRoom _ -> "a majority of the nodes is full";
+      case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
+      case Answer.Applied _,
+          Answer.Missing _,
+          Answer.Found _,
+          Answer.Absent _,
+          Answer.Page _,
+          Answer.Watched _ ->
+          throw new IllegalStateException("not a failure: " + answer.getClass());
+    };
   }
 }

@@ -9,6 +9,7 @@ public enum Problem {
   BAD_REQUEST(400, "bad-request", "The request is not valid"),
   BAD_KEY(400, "bad-key", "The key is not valid"),
   BAD_CONDITION(400, "bad-condition", "The condition is not valid"),
+  BAD_BACKUP(400, "bad-backup", "The backup is not valid"),
   UNAUTHORIZED(401, "unauthorized", "The service token is needed"),
   NOT_FOUND(404, "not-found", "There is no such key"),
   UNKNOWN_MEMBER(404, "unknown-member", "There is no such member"),
@@ -19,9 +20,11 @@ public enum Problem {
   CHANGE_UNDER_WAY(409, "change-under-way", "Another change of the members is under way"),
   WRONG_CLUSTER(409, "wrong-cluster", "Not a peer of this cluster"),
   FORGOTTEN(409, "outcome-unknown", "Whether the write was applied is not known"),
+  NOT_EMPTY(409, "not-empty", "The cluster is not empty"),
   CONFLICT(412, "condition-failed", "The condition does not hold"),
   TOO_LARGE(413, "too-large", "The body is too large"),
   WRONG_TYPE(415, "unsupported-media-type", "The content type is not supported"),
+  BUSY(503, "busy", "The node has too much to do"),
   NO_QUORUM(503, "no-quorum", "No majority of the nodes answers"),
   NOT_APPLIED(503, "not-applied", "The write was certainly not applied"),
   MEMBERS_UNCHANGED(503, "members-unchanged", "The members cannot be changed now"),
@@ -50,13 +53,18 @@ public enum Problem {
     if (status == 401) {
       response.putHeader("WWW-Authenticate", "Bearer");
     }
+    response
+        .setStatusCode(status)
+        .putHeader("Content-Type", "application/problem+json")
+        .end(document(detail).toBuffer());
+  }
+
+  /// The problem document (RFC 9457).
+  JsonObject document(@Nullable String detail) {
     JsonObject body = new JsonObject().put("type", type).put("title", title).put("status", status);
     if (detail != null) {
       body.put("detail", detail);
     }
-    response
-        .setStatusCode(status)
-        .putHeader("Content-Type", "application/problem+json")
-        .end(body.toBuffer());
+    return body;
   }
 }

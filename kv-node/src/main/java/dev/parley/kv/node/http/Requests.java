@@ -1,19 +1,27 @@
 package dev.parley.kv.node.http;
 
 import dev.parley.kv.core.Key;
+import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.OpId;
 import dev.parley.kv.core.Precondition;
+import dev.parley.kv.node.Keys;
 import dev.parley.kv.node.Settings;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.RoutingContext;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
@@ -50,18 +58,62 @@ final class Requests {
   /// The key that follows `before` in the request's raw path, percent-decoded once.
   static Key key(HttpServerRequest request, String before) {
     String path = request.path();
-    String raw = path.startsWith(before) ? path.substring(before.length()) : "";
-    return key(decode(raw));
+    if (!path.startsWith(before)) {
+      // The router matched it all the same, after decoding or after dropping a doubled slash.
+      throw new BadRequestException(
+          Problem.BAD_REQUEST, "the path before the key must be written exactly as " + before);
+    }
+    return key(decode(path.substring(before.length()), Problem.BAD_KEY));
   }
 
   static Key key(byte[] utf8) {
     try {
-      text(utf8);
-      return Key.ofUtf8(utf8);
-    } catch (CharacterCodingException e) {
-      throw new BadRequestException(Problem.BAD_KEY, "the key is not valid UTF-8");
+      return Keys.of(utf8);
     } catch (IllegalArgumentException e) {
       throw new BadRequestException(Problem.BAD_KEY, String.valueOf(e.getMessage()));
+    }
+  }
+
+  static Key key(String text) {
+    try {
+      return Keys.of(text);
+    } catch (IllegalArgumentException e) {
+      throw new BadRequestException(Problem.BAD_KEY, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /// The request's query parameters, decoded once and strictly: each known, each at most once.
+  static Map<String, String> parameters(HttpServerRequest request, Set<String> known) {
+    String query = request.query();
+    if (query == null || query.isEmpty()) {
+      return Map.of();
+    }
+    Map<String, String> parameters = new HashMap<>();
+    for (String pair : query.split("&", -1)) {
+      int equals = pair.indexOf('=');
+      String name = parameter(equals < 0 ? pair : pair.substring(0, equals));
+      String value = equals < 0 ? "" : parameter(pair.substring(equals + 1));
+      if (!known.contains(name)) {
+        throw new BadRequestException(
+            Problem.BAD_REQUEST,
+            known.isEmpty()
+                ? "this request takes no query parameters"
+                : "the query parameters are " + String.join(", ", new TreeSet<>(known)));
+      }
+      if (parameters.put(name, value) != null) {
+        throw new BadRequestException(
+            Problem.BAD_REQUEST, "the query parameter " + name + " is given twice");
+      }
+    }
+    return parameters;
+  }
+
+  /// A plus sign is a space here, as browsers write their forms.
+  private static String parameter(String raw) {
+    try {
+      return text(decode(raw.replace('+', ' '), Problem.BAD_REQUEST));
+    } catch (CharacterCodingException e) {
+      throw new BadRequestException(Problem.BAD_REQUEST, "the query is not valid UTF-8");
     }
   }
 
@@ -70,7 +122,15 @@ final class Requests {
     return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
   }
 
-  private static byte[] decode(String raw) {
+  /// @throws CharacterCodingException if the text has half a surrogate pair
+  static byte[] utf8(String text) throws CharacterCodingException {
+    ByteBuffer encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
+    byte[] bytes = new byte[encoded.remaining()];
+    encoded.get(bytes);
+    return bytes;
+  }
+
+  private static byte[] decode(String raw, Problem problem) {
     if (raw.indexOf('%') < 0) {
       return raw.getBytes(StandardCharsets.UTF_8);
     }
@@ -84,7 +144,7 @@ final class Requests {
       int high = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 1), 16) : -1;
       int low = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 2), 16) : -1;
       if (high < 0 || low < 0) {
-        throw new BadRequestException(Problem.BAD_KEY, "a % is not followed by two hex digits");
+        throw new BadRequestException(problem, "a % is not followed by two hex digits");
       }
       out.write(high << 4 | low);
       i += 2;
@@ -110,6 +170,9 @@ final class Requests {
     String tag = match.getFirst().strip();
     if (tag.equals("*")) {
       return new Precondition.Present();
+    }
+    if (tag.startsWith("W/")) {
+      throw bad("If-Match compares strongly; a weak ETag (W/) never matches");
     }
     if (!tag.matches("\"[0-9]{1,18}\"")) {
       throw bad("If-Match takes one strong ETag of this store, in quotes, or *");
@@ -168,6 +231,36 @@ final class Requests {
   static String newRequestId() {
     ThreadLocalRandom random = ThreadLocalRandom.current();
     return new UUID(random.nextLong(), random.nextLong()).toString();
+  }
+
+  /// A retry may come to a node that never saw the operation. The version its condition names was
+  /// read before it was first sent, which makes it the base, unless this is said to be the first
+  /// attempt.
+  static long base(Precondition condition, boolean firstAttempt) {
+    return !firstAttempt && condition instanceof Precondition.At(var version) && version > 0
+        ? version
+        : Mutation.NO_BASE;
+  }
+
+  /// When a value expires that is to live for so many seconds: Unix time in milliseconds, or 0 for
+  /// never. The clock is this node's; it decides when the value is deleted, and nothing else.
+  static long expiry(@Nullable String ttlSeconds) {
+    if (ttlSeconds == null) {
+      return 0;
+    }
+    if (!ttlSeconds.matches("[1-9][0-9]{0,9}")) {
+      throw new BadRequestException(
+          Problem.BAD_REQUEST, "ttl_seconds must be a whole number from 1 to 9999999999");
+    }
+    return System.currentTimeMillis() + Long.parseLong(ttlSeconds) * 1000;
+  }
+
+  /// Refuses a body that is not said to be JSON.
+  static void requireJson(HttpServerRequest request) {
+    String type = request.getHeader("Content-Type");
+    if (type == null || !type.strip().toLowerCase(Locale.ROOT).startsWith("application/json")) {
+      throw new BadRequestException(Problem.WRONG_TYPE, "the body must be application/json");
+    }
   }
 
   /// Refuses a key of a protected keyspace without the service token.

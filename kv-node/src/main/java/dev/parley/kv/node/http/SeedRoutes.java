@@ -19,6 +19,7 @@ import jakarta.enterprise.event.Observes;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// The small API the project began with: one pair in, one pair out, at the root.
@@ -40,12 +41,17 @@ class SeedRoutes {
 
   void routes(@Observes Router router) {
     router.post("/").order(-5).handler(KvRoutes.guarded(this::post));
-    router.getWithRegex("/[^/]+").order(-5).handler(KvRoutes.guarded(this::get));
-    router.deleteWithRegex("/[^/]+").order(-5).handler(KvRoutes.guarded(this::delete));
+    router.getWithRegex("/[^/]+").setName("/{key}").order(-5).handler(KvRoutes.guarded(this::get));
+    router
+        .deleteWithRegex("/[^/]+")
+        .setName("/{key}")
+        .order(-5)
+        .handler(KvRoutes.guarded(this::delete));
   }
 
   private Key key(RoutingContext context) {
     Key key = Requests.key(context.request(), "/");
+    Requests.parameters(context.request(), Set.of());
     refuseSlash(key);
     Requests.authorize(context, settings, key);
     return key;
@@ -61,12 +67,8 @@ class SeedRoutes {
   }
 
   private void post(RoutingContext context) {
-    String type = context.request().getHeader("Content-Type");
-    if (type == null
-        || !type.strip().toLowerCase(java.util.Locale.ROOT).startsWith("application/json")) {
-      throw new Requests.BadRequestException(
-          Problem.WRONG_TYPE, "the body must be application/json");
-    }
+    Requests.parameters(context.request(), Set.of());
+    Requests.requireJson(context.request());
     Bodies.read(
         context,
         Bodies.From.CLIENT,
@@ -76,7 +78,7 @@ class SeedRoutes {
 
   private void store(RoutingContext context, byte[] bytes) {
     Pair pair = pair(bytes);
-    Key key = Requests.key(pair.key().getBytes(StandardCharsets.UTF_8));
+    Key key = Requests.key(pair.key());
     refuseSlash(key);
     Requests.authorize(context, settings, key);
     byte[] value = pair.value().getBytes(StandardCharsets.UTF_8);
@@ -173,7 +175,7 @@ class SeedRoutes {
     } catch (CharacterCodingException e) {
       throw bad("the body is not valid UTF-8");
     } catch (IOException e) {
-      throw bad("the body is not valid JSON");
+      throw bad("the body is not valid JSON, or has a field twice");
     }
   }
 

@@ -313,6 +313,11 @@ public final class PeerLink {
         weight += 64 + row.key().utf8().length + (row.body() == null ? 0 : row.body().length);
       }
     }
+    if (message instanceof Message.TailReply tail) {
+      for (Message.TailRow row : tail.rows()) {
+        weight += 64 + row.key().utf8().length;
+      }
+    }
     return weight;
   }
 }

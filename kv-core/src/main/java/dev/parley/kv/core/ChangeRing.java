@@ -1,0 +1,126 @@
+package dev.parley.kv.core;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// The latest things a replica accepted, in the order of its log, for those that watch.
+///
+/// The place of a change is the number of the log record behind it. Those numbers are durable and
+/// are never given twice to records that survive, so a watcher can come back with the last one it
+/// saw, after a restart of this node as well: replaying the log fills the ring again. A record that
+/// is appended a second time to empty an old segment is no change; replayed, it looks like one, and
+/// is told again, which does no harm.
+///
+/// Only durable changes are in the ring. That is not only so that nobody hears of what a crash
+/// takes away: of one key only the latest change is kept, and a later one that is lost must not
+/// push out an earlier one that is not.
+final class ChangeRing {
+
+  /// Changes remembered: at ten thousand a second, long enough for a watcher to reconnect, in about
+  /// ten megabytes.
+  static final int CAPACITY = 65_536;
+
+  /// A value was accepted.
+  ///
+  /// @param seq the number of its log record
+  record Change(long seq, Key key, Ballot ballot, long version, boolean exists) {}
+
+  private final int capacity;
+  private final TreeMap<Long, Change> bySeq = new TreeMap<>();
+  private final LinkedHashMap<Key, Long> latest = new LinkedHashMap<>();
+  private final ArrayDeque<Change> fresh = new ArrayDeque<>();
+  private long horizon;
+  private long durable;
+  private boolean replaying;
+
+  ChangeRing() {
+    this(CAPACITY);
+  }
+
+  ChangeRing(int capacity) {
+    this.capacity = capacity;
+  }
+
+  /// The log's record `lsn` is about to be taken back. Where the numbers do not follow on each
+  /// other, what lay between is not known, so only what comes now counts.
+  void replays(long lsn) {
+    flush(lsn - 1);
+    if (!replaying || lsn != durable + 1) {
+      bySeq.clear();
+      latest.clear();
+      horizon = lsn - 1;
+    }
+    replaying = true;
+    durable = lsn;
+  }
+
+  /// The value of `key` was accepted in the record `seq`, which need not be durable yet.
+  void accepted(long seq, Key key, Ballot ballot, Versioned value) {
+    if (!key.equals(Key.LAYOUT)) {
+      fresh.add(new Change(seq, key, ballot, value.version(), value.exists()));
+    }
+  }
+
+  /// All records up to this one are on disk. Says which changes are new by that.
+  List<Change> durable(long lsn) {
+    List<Change> added = flush(lsn);
+    durable = Math.max(durable, lsn);
+    return added;
+  }
+
+  private List<Change> flush(long lsn) {
+    List<Change> added = List.of();
+    for (Change next = fresh.peek(); next != null && next.seq() <= lsn; next = fresh.peek()) {
+      fresh.remove();
+      if (added.isEmpty()) {
+        added = new ArrayList<>();
+      }
+      added.add(next);
+      Long before = latest.put(next.key(), next.seq());
+      if (before != null) {
+        bySeq.remove(before);
+      }
+      bySeq.put(next.seq(), next);
+      if (bySeq.size() > capacity) {
+        Change oldest = bySeq.pollFirstEntry().getValue();
+        latest.remove(oldest.key());
+        horizon = oldest.seq();
+      }
+    }
+    return added;
+  }
+
+  /// The last record that is on disk.
+  long durable() {
+    return durable;
+  }
+
+  /// Whether every change after `since` is either still here or replaced by a later one of its key.
+  boolean reaches(long since) {
+    return since >= horizon && since <= durable;
+  }
+
+  /// Up to `limit` changes after `since`, oldest first, to keys with the prefix.
+  List<Change> after(long since, byte[] prefix, int limit) {
+    List<Change> found = new ArrayList<>();
+    for (Change change : bySeq.tailMap(since, false).values()) {
+      if (change.key().startsWith(prefix)) {
+        found.add(change);
+        if (found.size() == limit) {
+          break;
+        }
+      }
+    }
+    return found;
+  }
+
+  /// What is remembered of the key, for tests.
+  @Nullable Change of(Key key) {
+    Long seq = latest.get(key);
+    return seq == null ? null : bySeq.get(seq);
+  }
+}
