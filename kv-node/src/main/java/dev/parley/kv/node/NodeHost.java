@@ -57,6 +57,11 @@ public class NodeHost {
 
   private static final int STATUS_MILLIS = 200;
 
+  /// How long, and how many, mutations wait for a disk that is behind.
+  private static final int PATIENCE_MILLIS = 1500;
+
+  private static final int MAX_WAITING = 1024;
+
   private final Vertx vertx;
   private final Settings settings;
   private final MeterRegistry meters;
@@ -132,12 +137,28 @@ public class NodeHost {
   }
 
   /// Asks for a mutation; the answer comes on the core's event loop. From any thread.
+  ///
+  /// While the disk is behind the mutation waits at the door, but not for long.
   public void write(Key key, Mutation mutation, Consumer<Answer> answer) {
-    if (logBehind()) {
-      answer.accept(new Answer.NotApplied("the disk is behind"));
+    if (!logBehind()) {
+      ask(ticket -> new Event.Write(ticket, key, mutation), answer);
       return;
     }
-    ask(ticket -> new Event.Write(ticket, key, mutation), answer);
+    work(
+        () -> {
+          Answer refusal = new Answer.NotApplied("the disk is behind");
+          if (waitingForLog.size() >= MAX_WAITING) {
+            answer.accept(refusal);
+            return;
+          }
+          long patience = vertx.setTimer(PATIENCE_MILLIS, _ -> answer.accept(refusal));
+          waitingForLog.add(
+              () -> {
+                if (vertx.cancelTimer(patience)) {
+                  ask(ticket -> new Event.Write(ticket, key, mutation), answer);
+                }
+              });
+        });
   }
 
   /// Asks for a linearizable read.
