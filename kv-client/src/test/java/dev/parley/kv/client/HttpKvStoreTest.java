@@ -196,7 +196,7 @@ class HttpKvStoreTest {
             answer(exchange, 409, "{\"type\":\"/problems/kv/outcome-unknown\"}");
           }
         };
-    HttpKvStore store = store(node(choosy));
+    KvStore store = store(node(choosy));
     assertEquals(
         new WriteOutcome.Applied("99", true), store.put("k", new byte[0], Condition.ALWAYS));
     assertEquals(List.of("0", "70"), bases);

@@ -207,9 +207,7 @@ final class KeyQueue {
       highestBase = baseIsCondition(attempt) ? highestBase : Math.max(highestBase, attempt.base);
     }
     node.observe(highestBase); // What is created must lie above every base.
-    if (right != null
-        && right.epoch() == node.epoch()
-        && right.next().counter() > highestBase) {
+    if (right != null && right.epoch() == node.epoch() && right.next().counter() > highestBase) {
       epoch = right.epoch();
       ballot = right.next();
       node.counters().warm++;

@@ -216,12 +216,17 @@ final class StateSpace {
       }
     }
     if (scenario.patience() == BoundedScenario.Patience.TIDY) {
-      // After some looks kv-1 finds the tombstone old, and begins to purge it.
+      // After some looks kv-1 finds the tombstone old, and begins to purge it if it believes the
+      // others to be there.
+      introduce(state, 0, (peer, boot) -> new Event.Received(peer, boot, new Message.Pong(0)));
       for (int looks = 0; state.length == PACKETS; looks++) {
         if (looks == 10) {
           throw new IllegalStateException("nothing is purged");
         }
         state = require(stepped(state, 0, NodeStates.RING, -1, 0));
+      }
+      if (scenario.start() == BoundedScenario.Start.APART) {
+        introduce(state, 0, (peer, _) -> new Event.Undelivered(peer, List.of()));
       }
     }
     BoundedScenario.Budget budget = scenario.budget();
@@ -243,13 +248,17 @@ final class StateSpace {
   }
 
   private void introduce(int[] state, News news) {
-    long[] boots = {nodes.boot(state[0]), nodes.boot(state[1]), nodes.boot(state[2])};
     for (int node = 0; node < 3; node++) {
-      for (int peer = 0; peer < 3; peer++) {
-        if (peer != node) {
-          Event event = news.of(BoundedScenario.NODES.get(peer), boots[peer]);
-          state[node] = nodes.step(state[node], nodes.ask(event)).next();
-        }
+      introduce(state, node, news);
+    }
+  }
+
+  private void introduce(int[] state, int node, News news) {
+    long[] boots = {nodes.boot(state[0]), nodes.boot(state[1]), nodes.boot(state[2])};
+    for (int peer = 0; peer < 3; peer++) {
+      if (peer != node) {
+        Event event = news.of(BoundedScenario.NODES.get(peer), boots[peer]);
+        state[node] = nodes.step(state[node], nodes.ask(event)).next();
       }
     }
   }
