@@ -48,7 +48,7 @@ class FullNodeTest {
   @Test
   void refusesNewValuesAndTakesThemAgain() {
     given().body(new byte[200_000]).put("/v1/kv/fat").then().statusCode(201);
-    await(507, () -> given().body("1").put("/v1/kv/thin").statusCode());
+    await(507, () -> given().body("1").put("/v1/kv/until-full").statusCode());
     given()
         .body("1")
         .put("/v1/kv/thin")
