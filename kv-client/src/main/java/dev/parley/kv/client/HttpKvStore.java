@@ -155,6 +155,10 @@ public final class HttpKvStore implements KvStore {
   private WriteOutcome write(
       String key, Function<HttpRequest.Builder, HttpRequest.Builder> method, Condition condition) {
     Attempts attempts = attemptWrite(key, method, condition);
+    if (wasTooOld(attempts) && condition instanceof Condition.Version) {
+      // It was not applied, and the version it asks for has passed long ago.
+      return new WriteOutcome.Conflict(get(key).map(Entry::version).orElse(null));
+    }
     for (int rebased = 0; rebased < REBASES && wasTooOld(attempts); rebased++) {
       attempts = attemptWrite(key, method, condition);
     }

@@ -81,16 +81,17 @@ final class Mover {
       now.stop();
       move = null;
     }
-    if (node.waitsFor().isPresent() || !drives(layout)) {
+    if (node.waitsFor().isPresent()) {
       return;
     }
     if (layout.joint()) {
-      if (move == null) {
+      if (move == null && drives(layout)) {
         move = new Move(layout);
         move.start();
       }
     } else if (!looking && !changing && acceptedEpoch() > layout.epoch()) {
-      // Somebody changed the register and went away before telling anyone.
+      // Somebody changed the register and went away before telling anyone. Whoever holds the
+      // change must look, for the node that drives may not hold it.
       looking = true;
       new ReadRound(
               node,

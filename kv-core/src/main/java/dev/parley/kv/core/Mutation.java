@@ -28,7 +28,11 @@ public record Mutation(
 
   /// Whether the operation is of use only at the very version `base`.
   boolean baseIsCondition(long base) {
-    return condition instanceof Precondition.At(var version) && version == base;
+    return switch (condition) {
+      case Precondition.At(var version) -> version == base;
+      case Precondition.Expiring(var version, _) -> version == base;
+      default -> false;
+    };
   }
 
   Mutation withBase(long newBase) {

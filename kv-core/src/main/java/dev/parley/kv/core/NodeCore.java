@@ -303,6 +303,14 @@ public final class NodeCore {
         : Optional.empty();
   }
 
+  /// The mutation as it is to be understood from this moment on: with the base that the node knows
+  /// now, if its base is [Mutation#ON_RECEIPT]. For hosts that let mutations wait before they ask.
+  public Mutation received(Key key, Mutation mutation) {
+    return mutation.base() == Mutation.ON_RECEIPT
+        ? mutation.withBase(acceptor.localVersion(key))
+        : mutation;
+  }
+
   /// Nanoseconds since `peer` was heard of, or empty if it never was.
   public OptionalLong silence(String peer, long nowNanos) {
     Peer known = peers.get(peer);
@@ -557,11 +565,9 @@ public final class NodeCore {
       respond(ticket, new Answer.NotApplied("the base was not made by this cluster"));
       return;
     }
-    Mutation received =
-        mutation.base() == Mutation.ON_RECEIPT
-            ? mutation.withBase(acceptor.localVersion(key))
-            : mutation;
-    new WriteRequest(this, key, received, deadline(), answer -> respond(ticket, answer)).start();
+    new WriteRequest(
+            this, key, received(key, mutation), deadline(), answer -> respond(ticket, answer))
+        .start();
   }
 
   private void lost(String to, List<Message> messages) {
@@ -687,6 +693,10 @@ public final class NodeCore {
       }
       agreed.put(from, ping.digest());
       form();
+      if (!acceptor.formed() && acceptor.layout() != null && ping.digest() == layout().digest()) {
+        // It may have formed with somebody who is gone since.
+        askLayout(from);
+      }
     } else if (ping.scope().epoch() < epoch()) {
       tellLayout(from);
     } else if (ping.scope().epoch() > epoch()) {
@@ -803,14 +813,14 @@ public final class NodeCore {
       return;
     }
     for (Key key : acceptor.expired(unixMillis, SWEEP)) {
-      if (coordinates(key)) {
-        long version = acceptor.localVersion(key);
+      Versioned local = acceptor.value(key);
+      if (local != null && coordinates(key)) {
         Mutation delete =
             new Mutation(
                 new OpId(random.nextLong(), random.nextLong()),
-                new Precondition.At(version),
+                new Precondition.Expiring(local.version(), local.expiresAtMillis()),
                 null,
-                version);
+                local.version());
         queue(key)
             .submit(
                 new KeyQueue.Attempt(

@@ -16,6 +16,11 @@ public sealed interface Precondition {
   /// The key exists at exactly this version.
   record At(long version) implements Precondition {}
 
+  /// The key exists at exactly this version and is to expire at exactly this time. Two values that
+  /// were proposed at once may carry the same version although only one of them can be chosen, so a
+  /// node that deletes what it believes to have expired must say which one it means.
+  record Expiring(long version, long atMillis) implements Precondition {}
+
   /// Whether `current` satisfies it.
   default boolean holds(@Nullable Versioned current) {
     boolean exists = current != null && current.exists();
@@ -24,6 +29,11 @@ public sealed interface Precondition {
       case Absent() -> !exists;
       case Present() -> exists;
       case At(var version) -> exists && current != null && current.version() == version;
+      case Expiring(var version, var atMillis) ->
+          exists
+              && current != null
+              && current.version() == version
+              && current.expiresAtMillis() == atMillis;
     };
   }
 }

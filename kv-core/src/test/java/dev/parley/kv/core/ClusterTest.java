@@ -207,6 +207,30 @@ class ClusterTest {
   }
 
   @Test
+  void aValueThatWasNeverChosenDoesNotExpireTheOneWithTheSameVersionThatWas() {
+    cluster.startAll();
+    cluster.put("b", "k", "x");
+    cluster.stop("a");
+    cluster.pass(2000);
+    var chosen = assertInstanceOf(Answer.Applied.class, cluster.put("b", "k", "y"));
+    // What a crash may leave at a: it accepted another value with that version, which nobody else
+    // did, and which is to expire.
+    byte[] body = {1};
+    Versioned never = new Versioned(chosen.version(), body, new long[0], 0, 5_000);
+    Ballot lower = new Ballot(chosen.version() - 1, "c", 1);
+    cluster.node("a").disk.add(new LogRecord.Entry(Key.of("k"), lower, never));
+    cluster.start("a");
+    cluster.pass(500);
+    cluster.isolate("a");
+    cluster.pass(2000);
+    cluster.tell("a", new Event.WallClock(6_000));
+    cluster.heal();
+    cluster.pass(3000);
+    assertEquals("y", cluster.get("b", "k"));
+    assertEquals("y", cluster.get("a", "k"));
+  }
+
+  @Test
   void aValueThatReplacesAnExpiringOneStays() {
     cluster.startAll();
     cluster.write("a", "k", new Precondition.Always(), "x", 5_000);

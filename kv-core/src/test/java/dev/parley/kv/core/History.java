@@ -98,6 +98,7 @@ final class History {
       case Precondition.Absent() -> new Condition.Absent();
       case Precondition.Present() -> new Condition.Present();
       case Precondition.At(var version) -> new Condition.At(version);
+      case Precondition.Expiring _ -> throw new IllegalStateException("no client asks for that");
     };
   }
 

@@ -98,6 +98,7 @@ class NodeCoreTest {
             case Precondition.Absent() -> row == null;
             case Precondition.Present() -> row != null;
             case Precondition.At(var version) -> row != null && row.version() == version;
+            case Precondition.Expiring _ -> throw new IllegalStateException("not drawn here");
           };
       switch (random.nextInt(4)) {
         case 0 -> {

@@ -151,11 +151,12 @@ public class NodeHost {
             answer.accept(refusal);
             return;
           }
+          Mutation received = running().core().received(key, mutation);
           long patience = vertx.setTimer(PATIENCE_MILLIS, _ -> answer.accept(refusal));
           waitingForLog.add(
               () -> {
                 if (vertx.cancelTimer(patience)) {
-                  ask(ticket -> new Event.Write(ticket, key, mutation), answer);
+                  ask(ticket -> new Event.Write(ticket, key, received), answer);
                 }
               });
         });

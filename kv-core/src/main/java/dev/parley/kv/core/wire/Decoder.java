@@ -318,6 +318,7 @@ public final class Decoder {
           case 1 -> new Precondition.Absent();
           case 2 -> new Precondition.Present();
           case 3 -> new Precondition.At(i64());
+          case 4 -> new Precondition.Expiring(i64(), i64());
           default -> throw malformed("a precondition");
         };
     return new Mutation(op, condition, body, base, expiresAtMillis);

@@ -299,6 +299,7 @@ public final class Encoder {
       case Precondition.Absent() -> u8(1);
       case Precondition.Present() -> u8(2);
       case Precondition.At(var version) -> u8(3).i64(version);
+      case Precondition.Expiring(var version, var atMillis) -> u8(4).i64(version).i64(atMillis);
     };
   }
 

@@ -253,10 +253,10 @@ final class Requests {
     if (idempotencyKey == null) {
       return Mutation.NO_BASE;
     }
-    if (attempt == null || attempt.equals("1")) {
-      return Mutation.ON_RECEIPT;
+    if (condition instanceof Precondition.At(var version)) {
+      return version; // It was read before the write was first sent.
     }
-    return condition instanceof Precondition.At(var version) ? version : 0;
+    return attempt == null || attempt.equals("1") ? Mutation.ON_RECEIPT : 0;
   }
 
   /// When a value expires that is to live for so many seconds: Unix time in milliseconds, or 0 for

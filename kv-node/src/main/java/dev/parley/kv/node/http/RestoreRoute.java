@@ -357,9 +357,12 @@ class RestoreRoute {
                   restored.incrementAndGet();
                   slots.release();
                 }
-                case Answer.NotApplied _, Answer.Unknown _
-                    when System.nanoTime() - deadlineNanos < 0 ->
+                case Answer.NotApplied _ when System.nanoTime() - deadlineNanos < 0 ->
                     vertx.setTimer(RETRY_MILLIS, _ -> write(key, row, op, base, deadlineNanos));
+                case Answer.Unknown _ when System.nanoTime() - deadlineNanos < 0 ->
+                    // From now on it must not be given a base that is newer than its first try.
+                    vertx.setTimer(
+                        RETRY_MILLIS, _ -> write(key, row, op, Math.max(0, base), deadlineNanos));
                 case Answer.Forgotten _ when base != Mutation.NO_BASE ->
                     write(key, row, operation(), Mutation.NO_BASE, deadlineNanos);
                 case Answer.Conflict _ ->

@@ -122,12 +122,18 @@ class SeedRoutes {
       Key key,
       byte @Nullable [] value,
       java.util.function.Consumer<Answer> done) {
+    String idempotencyKey = context.request().getHeader("Idempotency-Key");
+    Precondition always = new Precondition.Always();
     Mutation mutation =
         new Mutation(
-            Requests.operation(context.request().getHeader("Idempotency-Key"), key),
-            new Precondition.Always(),
+            Requests.operation(idempotencyKey, key),
+            always,
             value,
-            Mutation.NO_BASE);
+            Requests.base(
+                always,
+                idempotencyKey,
+                context.request().getHeader("Parley-Attempt"),
+                context.request().getHeader("Parley-Base")));
     host.write(
         key,
         mutation,
