@@ -59,6 +59,17 @@ final class Client implements AutoCloseable {
     return send(HttpMethod.PUT, address, path, headers, Buffer.buffer(body), within);
   }
 
+  Answer post(String address, String path, String json, Duration within)
+      throws InterruptedException {
+    return send(
+        HttpMethod.POST,
+        address,
+        path,
+        Map.of("Content-Type", "application/json"),
+        Buffer.buffer(json),
+        within);
+  }
+
   private Answer send(
       HttpMethod method,
       String address,

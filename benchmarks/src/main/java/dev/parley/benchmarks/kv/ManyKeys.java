@@ -53,10 +53,10 @@ final class ManyKeys {
         Store large = Store.parley(options, "parley-many-keys", heap)) {
       small.start(client);
       large.start(client);
-      Filler.fill(client, small, SMALL, VALUE);
-      Filler.fill(client, large, options.bigKeys(), VALUE);
-      load(wrk, small, SMALL, options.warmup());
-      load(wrk, large, options.bigKeys(), options.warmup());
+      Filler.fillInBatches(client, small, SMALL, VALUE);
+      Filler.fillInBatches(client, large, options.bigKeys(), VALUE);
+      load(wrk, small, SMALL, options.warmup() / 2);
+      load(wrk, large, options.bigKeys(), options.warmup() / 2);
       List<Wrk.Result> few = new ArrayList<>();
       List<Wrk.Result> many = new ArrayList<>();
       for (int round = 0; round < options.rounds(); round++) {

@@ -14,7 +14,8 @@ import java.util.List;
 /// @param report the page to write, or an empty path for none
 /// @param rounds how often each measurement is made, the stores taking turns
 /// @param seconds how long each takes
-/// @param warmup seconds of load before anything is measured, for each store and operation
+/// @param warmup seconds of writes before anything is measured, then as many seconds of reads as
+///     [#warmupReads]; etcd, which is compiled ahead of time, gets [#warmupReads] of both
 /// @param kills how often each store loses a node
 /// @param bigKeys keys in the larger store
 record Options(
@@ -62,7 +63,11 @@ record Options(
       throw new IllegalArgumentException("--java, --jar and --scratch are needed");
     }
     return quick
-        ? new Options(java, jar, flags, scratch, commit, report, 1, 4, 6, 1, 100_000)
-        : new Options(java, jar, flags, scratch, commit, report, 3, 8, 15, 3, 1_000_000);
+        ? new Options(java, jar, flags, scratch, commit, report, 1, 4, 20, 1, 100_000)
+        : new Options(java, jar, flags, scratch, commit, report, 5, 8, 90, 3, 1_000_000);
+  }
+
+  int warmupReads() {
+    return warmup / 4;
   }
 }

@@ -26,6 +26,7 @@ final class Report {
   private final List<List<String>> throughput = new ArrayList<>();
   private final List<List<String>> kills = new ArrayList<>();
   private final List<List<String>> manyKeys = new ArrayList<>();
+  private String cold = "";
 
   Report() {
     throughput.add(
@@ -54,6 +55,13 @@ final class Report {
             "acknowledged and lost",
             ""));
     manyKeys.add(List.of("", "measured", "wanted", ""));
+  }
+
+  /// How it began: the first load after the start, which a JVM still interprets and compiles.
+  void cold(Wrk.Result result, int seconds) {
+    cold =
+        "The first %d s of load after the start, not counted above: %,.0f writes/s."
+            .formatted(seconds, result.perSecond());
   }
 
   void add(Comparison comparison) {
@@ -153,11 +161,15 @@ final class Report {
     %d connections of wrk, values of %,d bytes, %,d keys drawn at random. "Spread" loads all three \
     nodes alike; "one node" sends everything to a single one, which is the preferred \
     coordinator of a third of the keys only. Both stores run all the time, and are loaded in turn: %d \
-    rounds of %d s each, after %d s of the same load that is not counted; the medians are shown. Reads are linearizable \
+    rounds of %d s each, the medians are shown. Before that, Parley had %d s of writes and %d s of reads that are not \
+    counted, for a JVM compiles what is used most while it runs; etcd, which is compiled ahead, had %d s of each. \
+    Parley's nodes had the heap of a node with a machine to itself, `%s`. Reads are linearizable \
     (etcd: `quorum=true`). The processor time is that of all three members for one request, and \
     depends less than the rates on what else the machine does.
 
     %s
+    %s
+
     ## A node dies under load
 
     64 clients write all the time, each its own keys, to all nodes in turn; a write that fails is tried once more \
@@ -179,7 +191,11 @@ final class Report {
                 options.rounds(),
                 options.seconds(),
                 options.warmup(),
+                options.warmupReads(),
+                options.warmupReads(),
+                String.join(" ", KvBenchmark.DEDICATED),
                 table(throughput),
+                cold,
                 table(kills),
                 ManyKeys.VALUE,
                 ManyKeys.HEAP,

@@ -111,7 +111,8 @@ public final class Acceptor {
   public void restore(long lsn, LogRecord record) {
     changes.replays(lsn);
     switch (record) {
-      case LogRecord.Entry(var key, var ballot, var value) -> put(key, ballot, value, lsn);
+      case LogRecord.Entry(var key, var ballot, var value) ->
+          put(key, slot(key), ballot, value, lsn);
       case LogRecord.Purged(var key, var floor) -> {
         remove(key);
         raise(key.partition(), floor);
@@ -398,8 +399,7 @@ public final class Acceptor {
       return new Reply(new Message.Nack(message.call(), effective), 0);
     }
     long lsn = append.applyAsLong(new LogRecord.Entry(key, ballot, message.value()));
-    put(key, ballot, message.value(), lsn);
-    slot = slot(key);
+    slot = put(key, slot, ballot, message.value(), lsn);
     boolean asked = !next.equals(Ballot.ZERO);
     if (asked) {
       promise(key, slot, next);
@@ -640,14 +640,12 @@ public final class Acceptor {
     }
   }
 
-  private void put(Key key, Ballot ballot, Versioned value, long lsn) {
+  private Slot put(Key key, @Nullable Slot slot, Ballot ballot, Versioned value, long lsn) {
     changes.accepted(lsn, key, ballot, value);
-    TreeMap<Key, Slot> slots = partition(key).slots;
-    Slot slot = slots.get(key);
     if (slot == null) {
       Ballot bare = barePromises.remove(key);
       slot = new Slot(bare == null ? ballot : Ballot.max(ballot, bare), ballot, value, lsn);
-      slots.put(key, slot);
+      partition(key).slots.put(key, slot);
       liveBytes += key.utf8().length;
     } else {
       uncount(key, slot.value);
@@ -667,6 +665,7 @@ public final class Acceptor {
     } else {
       tombstones.put(key, sweep);
     }
+    return slot;
   }
 
   private void remove(Key key) {

@@ -2,9 +2,8 @@ package dev.parley.kv.core;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /// The latest things a replica accepted, in the order of its log, for those that watch.
@@ -30,8 +29,12 @@ final class ChangeRing {
   record Change(long seq, Key key, Ballot ballot, long version, boolean exists) {}
 
   private final int capacity;
-  private final TreeMap<Long, Change> bySeq = new TreeMap<>();
-  private final LinkedHashMap<Key, Long> latest = new LinkedHashMap<>();
+
+  /// In the order of their numbers. Those that a later one of their key replaced stay until there
+  /// are as many as may be remembered, and then leave all at once.
+  private final ArrayList<Change> changes = new ArrayList<>();
+
+  private final HashMap<Key, Change> latest = new HashMap<>();
   private final ArrayDeque<Change> fresh = new ArrayDeque<>();
   private long horizon;
   private long durable;
@@ -50,7 +53,7 @@ final class ChangeRing {
   void replays(long lsn) {
     flush(lsn - 1);
     if (!replaying || lsn != durable + 1) {
-      bySeq.clear();
+      changes.clear();
       latest.clear();
       horizon = lsn - 1;
     }
@@ -80,18 +83,28 @@ final class ChangeRing {
         added = new ArrayList<>();
       }
       added.add(next);
-      Long before = latest.put(next.key(), next.seq());
-      if (before != null) {
-        bySeq.remove(before);
-      }
-      bySeq.put(next.seq(), next);
-      if (bySeq.size() > capacity) {
-        Change oldest = bySeq.pollFirstEntry().getValue();
-        latest.remove(oldest.key());
-        horizon = oldest.seq();
+      changes.add(next);
+      latest.put(next.key(), next);
+      if (latest.size() > capacity) {
+        forgetOldest();
+      } else if (changes.size() >= 2 * capacity) {
+        changes.removeIf(this::replaced);
       }
     }
     return added;
+  }
+
+  private boolean replaced(Change change) {
+    return latest.get(change.key()) != change;
+  }
+
+  /// An eighth of the keys at once, so that what is forgotten need not be moved up for each.
+  private void forgetOldest() {
+    changes.removeIf(this::replaced);
+    List<Change> oldest = changes.subList(0, latest.size() - capacity + capacity / 8);
+    horizon = oldest.getLast().seq();
+    oldest.forEach(change -> latest.remove(change.key()));
+    oldest.clear();
   }
 
   /// The last record that is on disk.
@@ -107,20 +120,31 @@ final class ChangeRing {
   /// Up to `limit` changes after `since`, oldest first, to keys with the prefix.
   List<Change> after(long since, byte[] prefix, int limit) {
     List<Change> found = new ArrayList<>();
-    for (Change change : bySeq.tailMap(since, false).values()) {
-      if (change.key().startsWith(prefix)) {
+    for (int i = firstAfter(since); i < changes.size() && found.size() < limit; i++) {
+      Change change = changes.get(i);
+      if (change.key().startsWith(prefix) && !replaced(change)) {
         found.add(change);
-        if (found.size() == limit) {
-          break;
-        }
       }
     }
     return found;
   }
 
+  private int firstAfter(long since) {
+    int low = 0;
+    int high = changes.size();
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      if (changes.get(middle).seq() <= since) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
   /// What is remembered of the key, for tests.
   @Nullable Change of(Key key) {
-    Long seq = latest.get(key);
-    return seq == null ? null : bySeq.get(seq);
+    return latest.get(key);
   }
 }

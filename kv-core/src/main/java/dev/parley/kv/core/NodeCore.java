@@ -2,7 +2,6 @@ package dev.parley.kv.core;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
@@ -70,7 +69,7 @@ public final class NodeCore {
   private record Candidate(OpId disk, long heard) {}
 
   /// Something to do later, unless it is cancelled first.
-  static final class Alarm {
+  static final class Alarm implements Comparable<Alarm> {
     private final long due;
     private final long order;
     private @Nullable Runnable action;
@@ -84,6 +83,11 @@ public final class NodeCore {
     /// Lets go of everything the action would have used.
     void cancel() {
       action = null;
+    }
+
+    @Override
+    public int compareTo(Alarm other) {
+      return due == other.due ? Long.compare(order, other.order) : Long.compare(due, other.due);
     }
 
     private void ring() {
@@ -111,12 +115,9 @@ public final class NodeCore {
   private final TreeMap<String, Peer> peers = new TreeMap<>();
   private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
   private final LinkedHashMap<Key, KeyQueue> resting = new LinkedHashMap<>();
-  private final TreeMap<Long, Call> calls = new TreeMap<>();
+  private final LinkedHashMap<Long, Call> calls = new LinkedHashMap<>();
   private final TreeMap<Long, List<Held>> held = new TreeMap<>();
-  private final PriorityQueue<Alarm> alarms =
-      new PriorityQueue<>(
-          Comparator.<Alarm>comparingLong(alarm -> alarm.due)
-              .thenComparingLong(alarm -> alarm.order));
+  private final PriorityQueue<Alarm> alarms = new PriorityQueue<>();
   private final ArrayDeque<Local> locals = new ArrayDeque<>();
   private List<Effect> effects = new ArrayList<>();
   private long now;

@@ -65,6 +65,7 @@ public class NodeHost {
   private final Vertx vertx;
   private final Settings settings;
   private final MeterRegistry meters;
+  private final Operations operations;
   private final Map<Long, Consumer<Answer>> tickets = new HashMap<>();
   private final Map<String, PeerLink> links = new HashMap<>();
   private final ArrayDeque<Runnable> waitingForLog = new ArrayDeque<>();
@@ -112,6 +113,7 @@ public class NodeHost {
     this.vertx = vertx;
     this.settings = settings;
     this.meters = meters;
+    this.operations = new Operations(meters);
   }
 
   void start(@Observes StartupEvent event) {
@@ -141,22 +143,23 @@ public class NodeHost {
   /// While the disk is behind the mutation waits at the door, but not for long.
   public void write(Key key, Mutation mutation, Consumer<Answer> answer) {
     if (!logBehind()) {
-      ask(ticket -> new Event.Write(ticket, key, mutation), answer);
+      ask(ticket -> new Event.Write(ticket, key, mutation), timed(Operations.Kind.WRITE, answer));
       return;
     }
+    Consumer<Answer> answered = timed(Operations.Kind.WRITE, answer);
     work(
         () -> {
           Answer refusal = new Answer.NotApplied("the disk is behind");
           if (waitingForLog.size() >= MAX_WAITING) {
-            answer.accept(refusal);
+            answered.accept(refusal);
             return;
           }
           Mutation received = running().core().received(key, mutation);
-          long patience = vertx.setTimer(PATIENCE_MILLIS, _ -> answer.accept(refusal));
+          long patience = vertx.setTimer(PATIENCE_MILLIS, _ -> answered.accept(refusal));
           waitingForLog.add(
               () -> {
                 if (vertx.cancelTimer(patience)) {
-                  ask(ticket -> new Event.Write(ticket, key, received), answer);
+                  ask(ticket -> new Event.Write(ticket, key, received), answered);
                 }
               });
         });
@@ -164,12 +167,22 @@ public class NodeHost {
 
   /// Asks for a linearizable read.
   public void read(Key key, Consumer<Answer> answer) {
-    ask(ticket -> new Event.Read(ticket, key), answer);
+    ask(ticket -> new Event.Read(ticket, key), timed(Operations.Kind.READ, answer));
   }
 
   /// Asks for one page of a listing.
   public void scan(byte[] prefix, @Nullable Key after, int limit, Consumer<Answer> answer) {
-    ask(ticket -> new Event.Scan(ticket, prefix, after, limit), answer);
+    ask(
+        ticket -> new Event.Scan(ticket, prefix, after, limit),
+        timed(Operations.Kind.LIST, answer));
+  }
+
+  private Consumer<Answer> timed(Operations.Kind kind, Consumer<Answer> answer) {
+    long begun = System.nanoTime();
+    return given -> {
+      operations.answered(kind, given, System.nanoTime() - begun);
+      answer.accept(given);
+    };
   }
 
   /// Begins to watch the keys with a prefix: the answer is an [Answer.Watched], or why not.

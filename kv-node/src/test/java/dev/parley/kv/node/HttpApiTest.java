@@ -476,11 +476,22 @@ class HttpApiTest {
     given().get("/q/health/live").then().statusCode(200);
     given().get("/q/health/ready").then().statusCode(200);
     put("metric", "1");
+    given().get("/v1/kv/metric").then().statusCode(200);
     String metrics = given().get("/q/metrics").asString();
     for (String name :
         new String[] {"rounds_total", "conflicts_total", "hedges_total", "log_force_seconds"}) {
       org.junit.jupiter.api.Assertions.assertTrue(metrics.contains("parley_kv_" + name), name);
     }
+    for (String labels :
+        new String[] {
+          "operation=\"read\",outcome=\"done\"", "operation=\"write\",outcome=\"done\""
+        }) {
+      org.junit.jupiter.api.Assertions.assertTrue(
+          metrics.matches("(?s).*parley_kv_operations_seconds_count\\{" + labels + "} [1-9].*"),
+          labels);
+    }
+    org.junit.jupiter.api.Assertions.assertFalse(
+        metrics.contains("/v1/kv/"), "a time series for each key");
     String openapi = given().get("/q/openapi").asString();
     org.junit.jupiter.api.Assertions.assertTrue(openapi.contains("/v1/kv/{key}"));
   }
