@@ -5,6 +5,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientOptions;
+import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.PoolOptions;
 import io.vertx.core.http.RequestOptions;
@@ -87,16 +88,20 @@ final class Client implements AutoCloseable {
             .setURI(path)
             .setTimeout(within.toMillis());
     headers.forEach(options::putHeader);
-    Future<Answer> answer =
-        http.request(options)
-            .compose(request -> request.send(body))
-            .compose(
-                response -> response.body().map(bytes -> new Answer(response.statusCode(), bytes)));
+    Future<Answer> answer = http.request(options).compose(request -> answer(request, body));
     try {
       return answer.toCompletionStage().toCompletableFuture().get();
     } catch (ExecutionException e) {
       return new Answer(0, Buffer.buffer(String.valueOf(e.getCause())));
     }
+  }
+
+  /// On the connection's event loop, so that it asks for the body before any of it can have come.
+  private static Future<Answer> answer(HttpClientRequest request, Buffer body) {
+    return request
+        .send(body)
+        .compose(
+            response -> response.body().map(bytes -> new Answer(response.statusCode(), bytes)));
   }
 
   @Override

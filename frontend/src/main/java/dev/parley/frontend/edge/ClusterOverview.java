@@ -10,6 +10,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientOptions;
+import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.http.RequestOptions;
@@ -265,7 +266,14 @@ final class ClusterOverview {
     }
     return client
         .request(options)
-        .compose(request -> request.send())
+        .compose(request -> reply(request, started))
+        .otherwise(failure -> new Reply(null, null, 0));
+  }
+
+  /// On the connection's event loop, so that it asks for the body before any of it can have come.
+  private static Future<Reply> reply(HttpClientRequest request, long started) {
+    return request
+        .send()
         .compose(
             response ->
                 response
@@ -275,7 +283,6 @@ final class ClusterOverview {
                             new Reply(
                                 response.statusCode(),
                                 body,
-                                TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started))))
-        .otherwise(failure -> new Reply(null, null, 0));
+                                TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started))));
   }
 }

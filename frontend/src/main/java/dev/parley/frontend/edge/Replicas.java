@@ -2,8 +2,10 @@ package dev.parley.frontend.edge;
 
 import dev.parley.frontend.routing.Preference;
 import dev.parley.frontend.routing.Standing;
+import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.RequestOptions;
 import java.net.URI;
@@ -68,15 +70,23 @@ final class Replicas {
             .setTimeout(CHECK_TIMEOUT_MS);
     client
         .request(options)
-        .compose(request -> request.send())
+        .compose(Replicas::standing)
+        .otherwise(Standing.SILENT)
+        .onSuccess(standing -> standings.put(url, standing))
+        .onComplete(done -> busy.set(false));
+  }
+
+  /// On the connection's event loop, so that it asks for the body before any of it can have come:
+  /// otherwise the answer might never be complete, and the replica never be checked again.
+  private static Future<Standing> standing(HttpClientRequest request) {
+    return request
+        .send()
         .compose(
             response ->
                 response
                     .body()
                     .map(
-                        body -> response.statusCode() == 200 ? Standing.READY : Standing.NOT_READY))
-        .otherwise(Standing.SILENT)
-        .onSuccess(standing -> standings.put(url, standing))
-        .onComplete(done -> busy.set(false));
+                        body ->
+                            response.statusCode() == 200 ? Standing.READY : Standing.NOT_READY));
   }
 }
