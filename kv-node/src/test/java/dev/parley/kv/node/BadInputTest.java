@@ -203,6 +203,9 @@ class BadInputTest {
       refused("GET", target, "bad-request: this request takes no query parameters");
     }
     refused("DELETE", "/v1/kv/x?force=1", "bad-request: this request takes no query parameters");
+    refused(
+        "GET", "/v1/watch?limit=1", "bad-request: the query parameters are prefix, since, values");
+    refused("GET", "/v1/watch?prefix=open/&values=no", "bad-request: values must be true or false");
     refused("GET", "/v1/kv?limit=0", "bad-request: limit must be 1 to 1000");
     refused("GET", "/v1/kv?prefix=" + "x".repeat(513), "bad-key: the prefix is too long");
   }

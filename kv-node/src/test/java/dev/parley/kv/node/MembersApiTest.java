@@ -96,6 +96,7 @@ class MembersApiTest {
     problem(operator().delete("/v1/cluster/members/kv-test"), 409, "too-few-members");
     problem(operator().delete("/v1/cluster/members/kv-test?force=true"), 409, "too-few-members");
     problem(operator().delete("/v1/cluster/members/kv-test?force=yes"), 400, "bad-request");
+    problem(operator().delete("/v1/cluster/members/kv-test?forced=true"), 400, "bad-request");
     problem(operator().body(fresh).post("/v1/cluster/members?replacing=a%20b"), 400, "bad-request");
     problem(operator().body("x".repeat(5000)).post("/v1/cluster/members"), 413, "too-large");
   }

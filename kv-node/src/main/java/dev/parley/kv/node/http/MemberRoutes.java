@@ -12,6 +12,7 @@ import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -43,8 +44,10 @@ class MemberRoutes {
 
   private void add(RoutingContext context) {
     requireToken(context);
-    boolean force = force(context);
-    String replacing = context.queryParams().get("replacing");
+    Map<String, String> parameters =
+        Requests.parameters(context.request(), Set.of("force", "replacing"));
+    boolean force = force(parameters);
+    String replacing = parameters.get("replacing");
     if (replacing != null && !Settings.name(replacing)) {
       throw bad("replacing is not the id of a node");
     }
@@ -59,7 +62,7 @@ class MemberRoutes {
 
   private void remove(RoutingContext context) {
     requireToken(context);
-    boolean force = force(context);
+    boolean force = force(Requests.parameters(context.request(), Set.of("force")));
     String id = context.pathParam("id");
     if (!Settings.name(id)) {
       throw bad("that is not the id of a node");
@@ -75,8 +78,8 @@ class MemberRoutes {
     }
   }
 
-  private static boolean force(RoutingContext context) {
-    String force = context.queryParams().get("force");
+  private static boolean force(Map<String, String> parameters) {
+    String force = parameters.get("force");
     if (force != null && !force.equals("true") && !force.equals("false")) {
       throw bad("force is true or false");
     }

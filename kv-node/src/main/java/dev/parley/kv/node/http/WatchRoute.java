@@ -9,7 +9,6 @@ import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Context;
-import io.vertx.core.MultiMap;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
@@ -24,6 +23,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -46,7 +46,6 @@ class WatchRoute {
 
   private static final long LOOK_MILLIS = 1_000;
 
-  private static final Set<String> PARAMETERS = Set.of("prefix", "since", "values");
   private static final JsonFactory JSON = new JsonFactory();
 
   private final Settings settings;
@@ -73,16 +72,9 @@ class WatchRoute {
   }
 
   private void open(RoutingContext context) {
-    MultiMap parameters = context.queryParams();
-    for (String name : parameters.names()) {
-      if (!PARAMETERS.contains(name)) {
-        throw bad("the query parameters are prefix, since, values");
-      }
-      if (parameters.getAll(name).size() > 1) {
-        throw bad("the query parameter " + name + " is given twice");
-      }
-    }
-    String prefixText = parameters.contains("prefix") ? parameters.get("prefix") : "";
+    Map<String, String> parameters =
+        Requests.parameters(context.request(), Set.of("prefix", "since", "values"));
+    String prefixText = parameters.getOrDefault("prefix", "");
     byte[] prefix = prefixText.getBytes(StandardCharsets.UTF_8);
     if (prefix.length > Key.MAX_BYTES) {
       throw new Requests.BadRequestException(Problem.BAD_KEY, "the prefix is too long");
@@ -94,7 +86,7 @@ class WatchRoute {
       Requests.requireToken(context, settings);
     }
     boolean values =
-        switch (parameters.contains("values") ? parameters.get("values") : "true") {
+        switch (parameters.getOrDefault("values", "true")) {
           case "true" -> true;
           case "false" -> false;
           default -> throw bad("values must be true or false");
