@@ -48,6 +48,9 @@ public final class NodeCore {
   /// Keys purged or expired in one go.
   private static final int SWEEP = 256;
 
+  /// Keys held by others of which a version is remembered.
+  private static final int MAX_LEARNED = 8192;
+
   /// Nodes that are no members but say hello.
   private static final int MAX_CANDIDATES = 16;
 
@@ -111,6 +114,7 @@ public final class NodeCore {
   private final TreeMap<String, Peer> peers = new TreeMap<>();
   private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
   private final LinkedHashMap<Key, KeyQueue> resting = new LinkedHashMap<>();
+  private final LinkedHashMap<Key, Long> learned = new LinkedHashMap<>();
   private final TreeMap<Long, Call> calls = new TreeMap<>();
   private final TreeMap<Long, List<Held>> held = new TreeMap<>();
   private final PriorityQueue<Alarm> alarms =
@@ -306,9 +310,7 @@ public final class NodeCore {
   /// The mutation as it is to be understood from this moment on: with the base that the node knows
   /// now, if its base is [Mutation#ON_RECEIPT]. For hosts that let mutations wait before they ask.
   public Mutation received(Key key, Mutation mutation) {
-    return mutation.base() == Mutation.ON_RECEIPT
-        ? mutation.withBase(acceptor.localVersion(key))
-        : mutation;
+    return mutation.base() == Mutation.ON_RECEIPT ? mutation.withBase(knownVersion(key)) : mutation;
   }
 
   /// Nanoseconds since `peer` was heard of, or empty if it never was.
@@ -399,6 +401,26 @@ public final class NodeCore {
       }
     }
     return rules.quorum(replicas, roomy);
+  }
+
+  /// The highest version of the key that this node has reason to know: whatever is created from
+  /// now on lies above it. It may be old.
+  long knownVersion(Key key) {
+    return Math.max(acceptor.localVersion(key), learned.getOrDefault(key, 0L));
+  }
+
+  /// Remembers a version of a key of which this node holds no copy. Without it, a write that comes
+  /// here could tell no base that a key which changes often still remembers, and would first be
+  /// refused for that.
+  void learned(Key key, long version) {
+    if (replicas(key).all().contains(self)) {
+      return;
+    }
+    Long before = learned.remove(key);
+    learned.put(key, before == null ? version : Math.max(before, version));
+    if (learned.size() > MAX_LEARNED) {
+      learned.pollFirstEntry();
+    }
   }
 
   Message.Scope scope() {

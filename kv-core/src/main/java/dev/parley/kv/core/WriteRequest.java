@@ -9,6 +9,11 @@ import org.jspecify.annotations.Nullable;
 /// Both ways carry the same operation id, so at most one takes effect. A forward is carried out at
 /// most once (see [Message.Forward]), so its refusal is final; while it is unanswered, only
 /// answers that no later execution can contradict are given.
+///
+/// Both ways also carry the same base, which is what this node knew when the request came. If that
+/// is too old for the key, both are refused as [Answer.Forgotten], although nothing was forgotten:
+/// of an operation that only this request knows, that tells no more than that it was not proposed
+/// yet. Once both ways have ended so, it is new still, and gets a newer base.
 final class WriteRequest {
 
   private static final String SLOW = "the node that coordinates the key did not answer in time";
@@ -45,7 +50,7 @@ final class WriteRequest {
   }
 
   void start() {
-    localVersion = node.acceptor().localVersion(key);
+    localVersion = node.knownVersion(key);
     send();
   }
 
@@ -121,16 +126,18 @@ final class WriteRequest {
     if (local == Way.NOT_TAKEN && !over && node.now() < deadline) {
       // The forward's one execution is over and applied nothing, so the operation is still new
       // and may be proposed here with a base of its own.
-      boolean ownBase = mutation.base() == Mutation.NO_BASE;
-      if (ownBase && answer instanceof Answer.Forgotten(var version) && version > localVersion) {
+      if (onlyKnownHere()
+          && answer instanceof Answer.Forgotten(var version)
+          && version > localVersion) {
         // This node knew of an older version, or of none. Now it knows better.
         localVersion = version;
+        node.learned(key, version);
         forwardAnswer = null;
         forward = Way.NOT_TAKEN;
         send();
         return;
       }
-      if (answer instanceof Answer.NotApplied || ownBase && answer instanceof Answer.Forgotten) {
+      if (answer instanceof Answer.NotApplied) {
         forwardAnswer = null;
         forward = Way.NOT_TAKEN;
         propose(mutation);
@@ -171,13 +178,50 @@ final class WriteRequest {
     if (forward == Way.OPEN || local == Way.OPEN) {
       return;
     }
+    Answer.OfWrite outcome = onlyKnownHere() ? outcomeOfNew() : outcome();
+    if (!(onlyKnownHere() && outcome instanceof Answer.Forgotten)) {
+      finish(outcome);
+    } else if (node.now() < deadline) {
+      forward = Way.NOT_TAKEN;
+      forwardAnswer = null;
+      localAnswer = null;
+      propose(mutation);
+    } else {
+      finish(new Answer.NotApplied(SLOW));
+    }
+  }
+
+  /// What both ways together came to.
+  private Answer.OfWrite outcome() {
     Answer.OfWrite chosen = localAnswer == null ? forwardAnswer : localAnswer;
     for (Answer.OfWrite answer : new Answer.@Nullable OfWrite[] {forwardAnswer, localAnswer}) {
       if (answer instanceof Answer.Unknown || answer instanceof Answer.Forgotten) {
         chosen = answer;
       }
     }
-    finish(chosen == null ? new Answer.Unknown(SLOW) : chosen);
+    return chosen == null ? new Answer.Unknown(SLOW) : chosen;
+  }
+
+  /// What both ways together came to, of an operation that nobody else ever asks for. A way that
+  /// ends in [Answer.Forgotten] did not propose it, so the other one alone decides: what that one
+  /// refused was refused, and what became of it there is as little known as there.
+  private Answer.OfWrite outcomeOfNew() {
+    Answer.OfWrite chosen = new Answer.Forgotten(localVersion);
+    for (Answer.OfWrite answer : new Answer.@Nullable OfWrite[] {forwardAnswer, localAnswer}) {
+      if (answer instanceof Answer.Unknown) {
+        return answer;
+      }
+      if (answer != null && !(answer instanceof Answer.Forgotten)) {
+        chosen = answer;
+      }
+    }
+    return chosen;
+  }
+
+  /// Whether the operation's id was made for this request, so that no other can have brought it
+  /// here or elsewhere.
+  private boolean onlyKnownHere() {
+    return mutation.base() == Mutation.NO_BASE;
   }
 
   /// A version, once passed, never returns: that conflict holds for every later execution too.
@@ -188,6 +232,9 @@ final class WriteRequest {
   private void finish(Answer.OfWrite answer) {
     over = true;
     quit();
+    if (answer instanceof Answer.Applied(var version, _)) {
+      node.learned(key, version);
+    }
     done.accept(answer);
   }
 

@@ -115,6 +115,85 @@ class ClusterTest {
     assertEquals("x", five.get(inside, "hot"));
   }
 
+  /// Five nodes, with a key that changed more often than it remembers, and the id of a node that
+  /// holds no copy of it.
+  private static final class HotKey {
+    final QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
+    final Key key = Key.of("hot");
+    final Layout layout;
+    final String outside;
+
+    HotKey() {
+      five.startAll();
+      layout = five.node("a").core().layout();
+      outside =
+          layout.ids().stream()
+              .filter(id -> !layout.replicas(key).all().contains(id))
+              .findFirst()
+              .orElseThrow();
+      for (int i = 0; i < 2 * Versioned.WINDOW; i++) {
+        assertInstanceOf(
+            Answer.Applied.class, five.put(layout.placement(key).getFirst(), "hot", "" + i));
+      }
+      five.answers.clear();
+    }
+
+    void write(Precondition condition) {
+      five.tell(
+          outside,
+          new Event.Write(
+              1,
+              key,
+              new Mutation(new OpId(9, 9), condition, "x".getBytes(UTF_8), Mutation.NO_BASE)));
+    }
+  }
+
+  @Test
+  void aNewWriteIsNotForgottenBecauseBothItsWaysKnewTooLittle() {
+    HotKey hot = new HotKey();
+    hot.five.delay(Message.Forward.class::isInstance);
+    hot.write(new Precondition.Always());
+    hot.five.pass(500);
+    assertEquals(1, hot.five.node(hot.outside).core().counters().hedges());
+    assertEquals(List.of(), hot.five.answers, "the forward may still be carried out");
+    hot.five.release();
+    hot.five.pass(100);
+    assertEquals(1, hot.five.answers.size());
+    assertInstanceOf(Answer.Applied.class, hot.five.answers.getFirst());
+    assertEquals("x", hot.five.get(hot.outside, "hot"));
+  }
+
+  @Test
+  void aNewWriteThatTheKeyMayHaveForgottenIsUnknown() {
+    HotKey hot = new HotKey();
+    hot.five.delay(Message.Forward.class::isInstance);
+    hot.write(new Precondition.Always());
+    hot.five.pass(2500);
+    assertEquals(1, hot.five.answers.size());
+    assertInstanceOf(Answer.Unknown.class, hot.five.answers.getFirst());
+  }
+
+  @Test
+  void aNewConditionalWriteIsRefusedForItsConditionNotForItsBase() {
+    HotKey hot = new HotKey();
+    hot.five.delay(Message.ForwardReply.class::isInstance);
+    hot.write(new Precondition.Absent());
+    hot.five.pass(500);
+    hot.five.release();
+    hot.five.pass(100);
+    assertEquals(1, hot.five.answers.size());
+    assertInstanceOf(Answer.Conflict.class, hot.five.answers.getFirst());
+  }
+
+  @Test
+  void aNodeThatHoldsNoCopyRemembersAVersionForTheNextWrite() {
+    HotKey hot = new HotKey();
+    hot.five.put(hot.outside, "hot", "x");
+    hot.five.carried.clear();
+    hot.five.put(hot.outside, "hot", "y");
+    assertEquals(1, hot.five.carried.stream().filter(Message.Forward.class::isInstance).count());
+  }
+
   @Test
   void aListingGathersFromAllReplicaSets() {
     QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));

@@ -565,7 +565,12 @@ final class MembershipSimulation {
         case Answer.Absent _ -> close(op, answer, doubtful);
         case Answer.Unavailable _, Answer.NotApplied _ -> retry(op, attempts, doubtful);
         case Answer.Unknown _ -> retry(op, attempts, true);
-        case Answer.Forgotten _ -> close(op, null, true);
+        case Answer.Forgotten _ -> {
+          if (op.mutation != null && op.mutation.base() == Mutation.NO_BASE) {
+            broken = "a write was forgotten that nobody can have sent before: " + op;
+          }
+          close(op, null, true);
+        }
         case Answer.Conflict _ -> {
           boolean lasting =
               op.mutation != null && op.mutation.condition() instanceof Precondition.At;
