@@ -65,7 +65,10 @@ public final class NodeCore {
 
   private record Local(Message message) {}
 
-  private record Call(ReplyHandler onReply, Consumer<String> onLost) {}
+  /// @param onBroken the connection to that node broke, so that an answer of it to what was asked
+  ///     before will hardly come, if at all
+  private record Call(
+      ReplyHandler onReply, Consumer<String> onLost, @Nullable Consumer<String> onBroken) {}
 
   private record Held(String to, Message message) {}
 
@@ -229,10 +232,7 @@ public final class NodeCore {
           peer.unreachable();
         }
         lost(to, messages);
-        if (peer != null) {
-          // No answer will come by a connection that broke: do not wait for it to be late.
-          List.copyOf(peer.waiting()).forEach(WriteRequest::hedge);
-        }
+        broken(to);
       }
       case Event.Dropped(var to, var messages) -> lost(to, messages);
       case Event.Durable(var lsn) -> durable(lsn);
@@ -463,9 +463,18 @@ public final class NodeCore {
   }
 
   long newCall(ReplyHandler onReply, Consumer<String> onLost) {
-    long call = nextCall++;
-    calls.put(call, new Call(onReply, onLost));
-    return call;
+    return call(new Call(onReply, onLost, null));
+  }
+
+  /// A call that need not wait for an answer to be late if the connection it would come by broke.
+  long newCall(ReplyHandler onReply, Consumer<String> onLost, Consumer<String> onBroken) {
+    return call(new Call(onReply, onLost, onBroken));
+  }
+
+  private long call(Call call) {
+    long number = nextCall++;
+    calls.put(number, call);
+    return number;
   }
 
   /// The disk of a node that says hello but is no member, null if none of that id does.
@@ -597,6 +606,17 @@ public final class NodeCore {
       Call call = message instanceof Message.Request ? calls.get(message.call()) : null;
       if (call != null) {
         call.onLost().accept(to);
+      }
+    }
+  }
+
+  /// Tells those that wait for an answer of `to`, the oldest first.
+  private void broken(String to) {
+    for (long number : List.copyOf(calls.keySet())) {
+      Call call = calls.get(number);
+      Consumer<String> onBroken = call == null ? null : call.onBroken();
+      if (onBroken != null) {
+        onBroken.accept(to);
       }
     }
   }

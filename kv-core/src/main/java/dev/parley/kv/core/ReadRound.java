@@ -44,7 +44,7 @@ final class ReadRound {
   }
 
   void start() {
-    call = node.newCall(this::onReadReply, this::onLost);
+    call = node.newCall(this::onReadReply, this::onLost, this::onBroken);
     List<String> order = order();
     long patience = 0;
     String teller = order.getFirst();
@@ -109,6 +109,12 @@ final class ReadRound {
       node.peer(from).measured(node.now() - askedAt.getOrDefault(from, node.now()));
     }
     replies.put(from, read);
+    lost.remove(from);
+    judge();
+  }
+
+  /// Goes on if those that replied are a quorum.
+  private void judge() {
     if (!node.rules().quorum(replicas, replies.keySet())
         && !node.rules().readQuorum(replicas, replies.keySet())) {
       return;
@@ -125,7 +131,8 @@ final class ReadRound {
     }
     if (askedAt.size() < replicas.all().size()) {
       askTheRest(); // Asking one more is cheaper than writing.
-    } else if (replies.size() + lost.size() >= askedAt.size()) {
+    }
+    if (replies.size() + lost.size() >= askedAt.size()) {
       helpAlong(votes.lastKey());
     } else {
       ring(node.timing().minHedge().toNanos() / 2, () -> helpAlong(votes.lastKey()));
@@ -180,7 +187,7 @@ final class ReadRound {
         holders.add(each.getKey());
       }
     }
-    call = node.newCall(this::onReplayReply, this::onLost);
+    call = node.newCall(this::onReplayReply, this::onLost, this::onBroken);
     ring(node.timing().phase().toNanos(), this::identity);
     for (String id : replicas.all()) {
       if (!holders.contains(id)) {
@@ -207,11 +214,26 @@ final class ReadRound {
 
   private void onLost(String from) {
     lost.add(from);
-    if (replayed == null && askedAt.size() < replicas.all().size()) {
-      askTheRest();
+    if (replayed == null) {
+      if (askedAt.size() < replicas.all().size()) {
+        askTheRest();
+      }
+      judge();
     }
     if (!node.stillPossible(replicas, lost)) {
       identity();
+    }
+  }
+
+  /// What that node was asked counts as lost if it has not answered. It may have been heard all the
+  /// same: asking another, or writing, is safe at any time.
+  private void onBroken(String to) {
+    boolean waits =
+        replayed == null
+            ? askedAt.containsKey(to) && !replies.containsKey(to)
+            : replicas.all().contains(to) && !holders.contains(to);
+    if (waits) {
+      onLost(to);
     }
   }
 

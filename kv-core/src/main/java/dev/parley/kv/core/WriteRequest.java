@@ -35,7 +35,6 @@ final class WriteRequest {
   private Answer.@Nullable OfWrite forwardAnswer;
   private Answer.@Nullable OfWrite localAnswer;
   private long call;
-  private @Nullable Peer coordinator;
   private NodeCore.@Nullable Alarm hedge;
   private NodeCore.@Nullable Alarm expiry;
   private boolean over;
@@ -86,13 +85,16 @@ final class WriteRequest {
                 forwarded(new Answer.NotApplied("the coordinating node refused"));
               }
             },
-            _ -> forwarded(new Answer.NotApplied("the coordinating node is not connected")));
+            _ -> forwarded(new Answer.NotApplied("the coordinating node is not connected")),
+            broken -> {
+              if (broken.equals(target.id())) {
+                hedge();
+              }
+            });
     node.send(
         target.id(),
         new Message.Forward(node.scope(), call, key, based(mutation, localVersion), target.boot()));
     hedge = node.in(target.hedgeDelay(node.timing()), this::hedge);
-    coordinator = target;
-    target.waiting().add(this);
     expiry =
         node.at(
             deadline,
@@ -105,7 +107,7 @@ final class WriteRequest {
 
   /// Proposes here what was forwarded: its answer is late, or the connection it would come by is
   /// gone. That is safe at any time.
-  void hedge() {
+  private void hedge() {
     if (!over && forward == Way.OPEN && local == Way.NOT_TAKEN) {
       node.counters().hedges++;
       propose(based(mutation, localVersion));
@@ -240,9 +242,6 @@ final class WriteRequest {
 
   private void quit() {
     node.endCall(call);
-    if (coordinator != null) {
-      coordinator.waiting().remove(this);
-    }
     if (hedge != null) {
       hedge.cancel();
     }

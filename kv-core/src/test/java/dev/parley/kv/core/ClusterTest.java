@@ -96,6 +96,73 @@ class ClusterTest {
   }
 
   @Test
+  void aReadDoesNotWaitForAReplicaWhoseConnectionBroke() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.put("b", key.toString(), "x");
+    cluster.isolate("a");
+    cluster.answers.clear();
+    cluster.carried.clear();
+    cluster.tell("b", new Event.Read(1, key));
+    assertEquals(List.of(), cluster.answers);
+    assertEquals(0, carried(Message.Read.class), "only a was asked, and did not hear it");
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, carried(Message.Read.class), "no time has passed");
+    assertEquals(1, cluster.answers.size());
+    assertInstanceOf(Answer.Found.class, cluster.answers.getFirst());
+  }
+
+  @Test
+  void aReadOfAnotherReplicaIsNotDisturbedByABrokenConnection() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.put("b", key.toString(), "x");
+    cluster.delay(Message.ReadReply.class::isInstance);
+    cluster.carried.clear();
+    cluster.tell("b", new Event.Read(1, key));
+    cluster.tell("b", new Event.Undelivered("c", List.of()));
+    assertEquals(1, carried(Message.Read.class));
+  }
+
+  /// Leaves b with the value "y" of the key, c with an older one, and a down.
+  private void letTwoDiffer(String key) {
+    cluster.startAll();
+    cluster.put("b", key, "x");
+    cluster.isolate("c");
+    cluster.pass(2000);
+    cluster.put("b", key, "y");
+    cluster.stop("a");
+    cluster.heal();
+    cluster.pass(1);
+    cluster.answers.clear();
+    cluster.carried.clear();
+  }
+
+  @Test
+  void aReadOfTwoReplicasThatDifferDoesNotWaitForOneWhoseConnectionBroke() {
+    letTwoDiffer("row/1");
+    cluster.tell("b", new Event.Read(1, Key.of("row/1")));
+    assertEquals(List.of(), cluster.answers);
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, cluster.answers.size(), "no time has passed");
+    var found = assertInstanceOf(Answer.Found.class, cluster.answers.getFirst());
+    assertEquals("y", new String(found.body(), UTF_8));
+  }
+
+  @Test
+  void aListingOfTwoReplicasThatDifferDoesNotWaitForOneWhoseConnectionBroke() {
+    letTwoDiffer("row/1");
+    cluster.tell("b", new Event.Scan(1, "row/".getBytes(UTF_8), null, 20));
+    assertEquals(0, carried(Message.Read.class));
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, carried(Message.Read.class), "no time has passed");
+    cluster.pass(100);
+    var page = assertInstanceOf(Answer.Page.class, cluster.answers.getFirst());
+    assertEquals(1, page.rows().size());
+    assertEquals("y", new String(page.rows().getFirst().body(), UTF_8));
+  }
+
+  @Test
   void aNodeThatHoldsNoCopyWritesAHotKeyAllTheSame() {
     QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
     five.startAll();
