@@ -477,6 +477,11 @@ public final class NodeCore {
     return number;
   }
 
+  /// How many calls wait for an answer.
+  int openCalls() {
+    return calls.size();
+  }
+
   /// The disk of a node that says hello but is no member, null if none of that id does.
   @Nullable OpId candidate(String id) {
     Candidate candidate = candidates.get(id);

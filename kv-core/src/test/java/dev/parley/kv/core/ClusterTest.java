@@ -295,6 +295,24 @@ class ClusterTest {
   }
 
   @Test
+  void repairsThatAreNeverAnsweredAreGivenUp() {
+    cluster.startAll();
+    cluster.isolate("c");
+    cluster.pass(2000);
+    cluster.put("a", "k", "x");
+    cluster.heal();
+    cluster.delay(message -> message instanceof Message.Accept || message instanceof Message.Read);
+    cluster.pass(120_000);
+    for (String id : IDS) {
+      int open = cluster.node(id).core().openCalls();
+      assertTrue(open <= 2, () -> id + " waits for " + open + " answers");
+    }
+    cluster.release();
+    cluster.pass(30_000);
+    assertEquals(1, cluster.node("c").core().keys());
+  }
+
+  @Test
   void aDeletedKeyIsForgottenByAllAndItsVersionsNeverReturn() {
     cluster.startAll();
     var before = assertInstanceOf(Answer.Applied.class, cluster.put("a", "k", "x"));
