@@ -44,7 +44,10 @@ final class KeyQueue {
     final long deadline;
     final Consumer<Answer> done;
     long base;
+
+    /// It may be in an Accept of a ballot that is over, of this queue or of a node that is gone.
     boolean proposed;
+
     boolean finished;
     NodeCore.@Nullable Alarm expiry;
 

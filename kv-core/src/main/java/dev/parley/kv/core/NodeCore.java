@@ -633,8 +633,16 @@ public final class NodeCore {
     }
     Peer peer = peers.get(from);
     if (peer != null && boot >= peer.boot()) {
-      peer.heard(now, boot);
+      heard(peer, boot);
       deliver(from, message);
+    }
+  }
+
+  private void heard(Peer peer, long boot) {
+    boolean restarted = boot > peer.boot();
+    peer.heard(now, boot);
+    if (restarted) {
+      broken(peer.id());
     }
   }
 
@@ -733,7 +741,7 @@ public final class NodeCore {
     if (!start.equals(known)) {
       acceptor.started(from, start);
     }
-    peer.heard(now, boot);
+    heard(peer, boot);
     if (!acceptor.formed()) {
       if (acceptor.layout() == null) {
         disks.put(from, ping.disk());

@@ -37,6 +37,8 @@ final class WriteRequest {
   private long call;
   private NodeCore.@Nullable Alarm hedge;
   private NodeCore.@Nullable Alarm expiry;
+  private boolean ended;
+  private boolean settling;
   private boolean over;
 
   WriteRequest(
@@ -75,6 +77,7 @@ final class WriteRequest {
   private void forward(Peer target) {
     forward = Way.OPEN;
     long sent = node.now();
+    long boot = target.boot();
     call =
         node.newCall(
             (_, reply) -> {
@@ -88,12 +91,16 @@ final class WriteRequest {
             _ -> forwarded(new Answer.NotApplied("the coordinating node is not connected")),
             broken -> {
               if (broken.equals(target.id())) {
-                hedge();
+                if (target.boot() > boot) {
+                  coordinatorEnded();
+                } else {
+                  hedge();
+                }
               }
             });
     node.send(
         target.id(),
-        new Message.Forward(node.scope(), call, key, based(mutation, localVersion), target.boot()));
+        new Message.Forward(node.scope(), call, key, based(mutation, localVersion), boot));
     hedge = node.in(target.hedgeDelay(node.timing()), this::hedge);
     expiry =
         node.at(
@@ -112,6 +119,32 @@ final class WriteRequest {
       node.counters().hedges++;
       propose(based(mutation, localVersion));
     }
+  }
+
+  /// The start of the coordinator that alone may carry out the forward is over. It begins no ballot
+  /// any more, but one of its ballots may have got the operation accepted somewhere. That is the
+  /// state in which a queue is whose own ballot was lost after it was proposed, and is resolved in
+  /// the same way: a round that begins only now either finds the operation, or gets something
+  /// accepted above it. It cannot come below that ballot: a quorum promised the latter before.
+  private void coordinatorEnded() {
+    if (over || forward != Way.OPEN) {
+      return;
+    }
+    quit();
+    forward = Way.CLOSED;
+    ended = true;
+    if (local != Way.OPEN) {
+      settleWhatEnded();
+    } // Else when that one is done: it may have begun too early.
+  }
+
+  private void settleWhatEnded() {
+    settling = true;
+    localAnswer = null;
+    KeyQueue.Attempt attempt =
+        new KeyQueue.Attempt(based(mutation, localVersion), deadline, this::proposed);
+    attempt.proposed = true;
+    submit(attempt);
   }
 
   private static Mutation based(Mutation mutation, long version) {
@@ -154,17 +187,22 @@ final class WriteRequest {
   }
 
   private void propose(Mutation here) {
+    submit(new KeyQueue.Attempt(here, deadline, this::proposed));
+  }
+
+  private void submit(KeyQueue.Attempt attempt) {
     local = Way.OPEN;
-    node.queue(key)
-        .submit(
-            new KeyQueue.Attempt(
-                here,
-                deadline,
-                answer -> {
-                  local = Way.CLOSED;
-                  localAnswer = (Answer.OfWrite) answer;
-                  settle();
-                }));
+    node.queue(key).submit(attempt);
+  }
+
+  private void proposed(Answer answer) {
+    local = Way.CLOSED;
+    localAnswer = (Answer.OfWrite) answer;
+    if (ended && !settling && !over && !(answer instanceof Answer.Applied)) {
+      settleWhatEnded();
+    } else {
+      settle();
+    }
   }
 
   private void settle() {

@@ -96,6 +96,68 @@ class ClusterTest {
   }
 
   @Test
+  void aRefusalIsToldAsSoonAsTheStartIsOverThatCouldHaveContradictedIt() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.put("b", key.toString(), "x");
+    cluster.delay(Message.Forward.class::isInstance);
+    cluster.answers.clear();
+    Mutation mutation =
+        new Mutation(new OpId(9, 9), new Precondition.Absent(), new byte[] {1}, 0, 0);
+    cluster.tell("b", new Event.Write(1, key, mutation));
+    cluster.pass(500);
+    assertEquals(1, cluster.node("b").core().counters().hedges());
+    assertEquals(List.of(), cluster.answers, "a could still apply it, once the key is deleted");
+    cluster.stop("a");
+    cluster.start("a");
+    cluster.pass(500);
+    assertEquals(1, cluster.answers.size());
+    assertInstanceOf(Answer.Conflict.class, cluster.answers.getFirst());
+
+    cluster.write("c", key.toString(), new Precondition.Always(), null, 0);
+    cluster.release();
+    cluster.pass(100);
+    assertNull(cluster.get("b", key.toString()));
+  }
+
+  @Test
+  void aRefusalIsToldOnlyAfterWhatTheStartThatIsOverProposedIsOutranked() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    var x = assertInstanceOf(Answer.Applied.class, cluster.put("b", key.toString(), "x"));
+    cluster.delay(Message.Forward.class::isInstance);
+    OpId op = new OpId(9, 9);
+    Mutation mutation = new Mutation(op, new Precondition.Absent(), new byte[] {1}, 0, 0);
+    cluster.answers.clear();
+    cluster.tell("b", new Event.Write(1, key, mutation));
+    cluster.pass(500);
+    // What a may leave behind: others promised a ballot of it, but only a itself accepted it, with
+    // the write on top of a delete that nobody else has heard of.
+    NodeCore ending = cluster.node("a").core();
+    Ballot left = new Ballot(x.version() + 500, "a", ending.boot());
+    for (String id : List.of("b", "c")) {
+      Message.Prepare prepare =
+          new Message.Prepare(ending.scope(), ending.silentCall(), key, left, Ballot.ZERO);
+      cluster.tell(id, new Event.Received("a", ending.boot(), prepare));
+    }
+    cluster.stop("a");
+    Versioned.Trace trace = new Versioned.Trace(op, left.counter(), false);
+    Versioned value = Versioned.of(left.counter(), new byte[] {1}, List.of(trace), 0);
+    cluster.node("a").disk.add(new LogRecord.Entry(key, left, value));
+    cluster.delay(
+        message -> message instanceof Message.Promise promise && promise.accepted().equals(left));
+    cluster.start("a");
+    cluster.pass(400);
+    assertEquals(1, cluster.answers.size());
+    assertInstanceOf(Answer.Conflict.class, cluster.answers.getFirst());
+    cluster.release();
+    cluster.pass(10_000);
+    for (String id : IDS) {
+      assertEquals("x", cluster.get(id, key.toString()));
+    }
+  }
+
+  @Test
   void aReadDoesNotWaitForAReplicaWhoseConnectionBroke() {
     cluster.startAll();
     Key key = Formed.keyOf("a", IDS);
