@@ -46,7 +46,7 @@ final class ReadRound {
   void start() {
     call = node.newCall(this::onReadReply, this::onLost, this::onBroken);
     List<String> order = order();
-    long patience = 0;
+    long longest = 0;
     String teller = order.getFirst();
     for (String id : order) {
       if (node.rules().readQuorum(replicas, askedAt.keySet())) {
@@ -54,11 +54,11 @@ final class ReadRound {
       }
       askedAt.put(id, node.now());
       if (!id.equals(node.self())) {
-        patience = Math.max(patience, node.peer(id).hedgeDelay(node.timing()));
+        longest = Math.max(longest, node.peer(id).hedgeDelay(node.timing()));
       }
     }
     if (askedAt.size() < replicas.all().size()) {
-      ring(patience, this::askTheRest);
+      ring(longest, this::askTheRest);
     } else {
       ring(node.timing().phase().toNanos(), this::identity);
     }
@@ -135,8 +135,20 @@ final class ReadRound {
     if (replies.size() + lost.size() >= askedAt.size()) {
       helpAlong(votes.lastKey());
     } else {
-      ring(node.timing().minHedge().toNanos() / 2, () -> helpAlong(votes.lastKey()));
+      ring(patience(), () -> helpAlong(votes.lastKey()));
     }
+  }
+
+  /// How long to wait for those that may still settle it without a write: as long as they usually
+  /// take, if they seem to be there.
+  private long patience() {
+    long patience = node.timing().minHedge().toNanos() / 2;
+    for (String id : node.healthyPeers()) {
+      if (askedAt.containsKey(id) && !replies.containsKey(id) && !lost.contains(id)) {
+        patience = Math.max(patience, node.peer(id).hedgeDelay(node.timing()));
+      }
+    }
+    return patience;
   }
 
   private void answerAgreed(Ballot agreed) {
