@@ -44,7 +44,10 @@ final class KeyQueue {
     final long deadline;
     final Consumer<Answer> done;
     long base;
+
+    /// It may be in an Accept of a ballot that is over, of this queue or of a node that is gone.
     boolean proposed;
+
     boolean finished;
     NodeCore.@Nullable Alarm expiry;
 
@@ -385,7 +388,9 @@ final class KeyQueue {
         answers.add(new Decided(attempt, read(value)));
         continue;
       }
-      if (attempt.base == Mutation.NO_BASE) {
+      if (mutation.base() == Mutation.NO_BASE && !attempt.proposed) {
+        // Chosen anew for every ballot until it is in one: a base of an earlier ballot, in which it
+        // was refused, may be too old by now.
         attempt.base = Math.max(floor, value == null ? 0 : value.version());
       }
       Answer.OfWrite refused = refusal(value, mutation, attempt.base, floor);

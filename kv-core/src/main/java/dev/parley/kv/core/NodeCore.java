@@ -47,6 +47,9 @@ public final class NodeCore {
   /// Keys purged or expired in one go.
   private static final int SWEEP = 256;
 
+  /// Keys held by others of which a version is remembered.
+  private static final int MAX_LEARNED = 8192;
+
   /// Nodes that are no members but say hello.
   private static final int MAX_CANDIDATES = 16;
 
@@ -61,7 +64,10 @@ public final class NodeCore {
 
   private record Local(Message message) {}
 
-  private record Call(ReplyHandler onReply, Consumer<String> onLost) {}
+  /// @param onBroken the connection to that node broke, so that an answer of it to what was asked
+  ///     before will hardly come, if at all
+  private record Call(
+      ReplyHandler onReply, Consumer<String> onLost, @Nullable Consumer<String> onBroken) {}
 
   private record Held(String to, Message message) {}
 
@@ -115,6 +121,7 @@ public final class NodeCore {
   private final TreeMap<String, Peer> peers = new TreeMap<>();
   private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
   private final LinkedHashMap<Key, KeyQueue> resting = new LinkedHashMap<>();
+  private final LinkedHashMap<Key, Long> learned = new LinkedHashMap<>();
   private final LinkedHashMap<Long, Call> calls = new LinkedHashMap<>();
   private final TreeMap<Long, List<Held>> held = new TreeMap<>();
   private final PriorityQueue<Alarm> alarms = new PriorityQueue<>();
@@ -226,10 +233,7 @@ public final class NodeCore {
           peer.unreachable();
         }
         lost(to, messages);
-        if (peer != null) {
-          // No answer will come by a connection that broke: do not wait for it to be late.
-          List.copyOf(peer.waiting()).forEach(WriteRequest::hedge);
-        }
+        broken(to);
       }
       case Event.Dropped(var to, var messages) -> lost(to, messages);
       case Event.Durable(var lsn) -> durable(lsn);
@@ -307,9 +311,7 @@ public final class NodeCore {
   /// The mutation as it is to be understood from this moment on: with the base that the node knows
   /// now, if its base is [Mutation#ON_RECEIPT]. For hosts that let mutations wait before they ask.
   public Mutation received(Key key, Mutation mutation) {
-    return mutation.base() == Mutation.ON_RECEIPT
-        ? mutation.withBase(acceptor.localVersion(key))
-        : mutation;
+    return mutation.base() == Mutation.ON_RECEIPT ? mutation.withBase(knownVersion(key)) : mutation;
   }
 
   /// Nanoseconds since `peer` was heard of, or empty if it never was.
@@ -402,6 +404,26 @@ public final class NodeCore {
     return rules.quorum(replicas, roomy);
   }
 
+  /// The highest version of the key that this node has reason to know: whatever is created from
+  /// now on lies above it. It may be old.
+  long knownVersion(Key key) {
+    return Math.max(acceptor.localVersion(key), learned.getOrDefault(key, 0L));
+  }
+
+  /// Remembers a version of a key of which this node holds no copy. Without it, a write that comes
+  /// here could tell no base that a key which changes often still remembers, and would first be
+  /// refused for that.
+  void learned(Key key, long version) {
+    if (replicas(key).all().contains(self)) {
+      return;
+    }
+    Long before = learned.remove(key);
+    learned.put(key, before == null ? version : Math.max(before, version));
+    if (learned.size() > MAX_LEARNED) {
+      learned.pollFirstEntry();
+    }
+  }
+
   Message.Scope scope() {
     return new Message.Scope(epoch());
   }
@@ -442,9 +464,23 @@ public final class NodeCore {
   }
 
   long newCall(ReplyHandler onReply, Consumer<String> onLost) {
-    long call = nextCall++;
-    calls.put(call, new Call(onReply, onLost));
-    return call;
+    return call(new Call(onReply, onLost, null));
+  }
+
+  /// A call that need not wait for an answer to be late if the connection it would come by broke.
+  long newCall(ReplyHandler onReply, Consumer<String> onLost, Consumer<String> onBroken) {
+    return call(new Call(onReply, onLost, onBroken));
+  }
+
+  private long call(Call call) {
+    long number = nextCall++;
+    calls.put(number, call);
+    return number;
+  }
+
+  /// How many calls wait for an answer.
+  int openCalls() {
+    return calls.size();
   }
 
   /// The disk of a node that says hello but is no member, null if none of that id does.
@@ -580,6 +616,17 @@ public final class NodeCore {
     }
   }
 
+  /// Tells those that wait for an answer of `to`, the oldest first.
+  private void broken(String to) {
+    for (long number : List.copyOf(calls.keySet())) {
+      Call call = calls.get(number);
+      Consumer<String> onBroken = call == null ? null : call.onBroken();
+      if (onBroken != null) {
+        onBroken.accept(to);
+      }
+    }
+  }
+
   private void received(String from, long boot, Message message) {
     if (message instanceof Message.Ping ping) {
       pinged(from, boot, ping);
@@ -587,8 +634,16 @@ public final class NodeCore {
     }
     Peer peer = peers.get(from);
     if (peer != null && boot >= peer.boot()) {
-      peer.heard(now, boot);
+      heard(peer, boot);
       deliver(from, message);
+    }
+  }
+
+  private void heard(Peer peer, long boot) {
+    boolean restarted = boot > peer.boot();
+    peer.heard(now, boot);
+    if (restarted) {
+      broken(peer.id());
     }
   }
 
@@ -687,7 +742,7 @@ public final class NodeCore {
     if (!start.equals(known)) {
       acceptor.started(from, start);
     }
-    peer.heard(now, boot);
+    heard(peer, boot);
     if (!acceptor.formed()) {
       if (acceptor.layout() == null) {
         disks.put(from, ping.disk());

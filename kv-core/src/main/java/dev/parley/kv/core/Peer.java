@@ -9,7 +9,6 @@ final class Peer {
   private static final int MAX_FORWARDS = 16384;
 
   private final String id;
-  private final LinkedHashSet<WriteRequest> waiting = new LinkedHashSet<>();
   private final LinkedHashSet<Long> forwards = new LinkedHashSet<>();
   private long forgottenForward = -1;
   private long boot;
@@ -24,11 +23,6 @@ final class Peer {
 
   Peer(String id) {
     this.id = id;
-  }
-
-  /// The requests whose coordinator it is and that it has not answered, oldest first.
-  LinkedHashSet<WriteRequest> waiting() {
-    return waiting;
   }
 
   String id() {

@@ -44,9 +44,9 @@ final class ReadRound {
   }
 
   void start() {
-    call = node.newCall(this::onReadReply, this::onLost);
+    call = node.newCall(this::onReadReply, this::onLost, this::onBroken);
     List<String> order = order();
-    long patience = 0;
+    long longest = 0;
     String teller = order.getFirst();
     for (String id : order) {
       if (node.rules().readQuorum(replicas, askedAt.keySet())) {
@@ -54,11 +54,11 @@ final class ReadRound {
       }
       askedAt.put(id, node.now());
       if (!id.equals(node.self())) {
-        patience = Math.max(patience, node.peer(id).hedgeDelay(node.timing()));
+        longest = Math.max(longest, node.peer(id).hedgeDelay(node.timing()));
       }
     }
     if (askedAt.size() < replicas.all().size()) {
-      ring(patience, this::askTheRest);
+      ring(longest, this::askTheRest);
     } else {
       ring(node.timing().phase().toNanos(), this::identity);
     }
@@ -109,6 +109,12 @@ final class ReadRound {
       node.peer(from).measured(node.now() - askedAt.getOrDefault(from, node.now()));
     }
     replies.put(from, read);
+    lost.remove(from);
+    judge();
+  }
+
+  /// Goes on if those that replied are a quorum.
+  private void judge() {
     if (!node.rules().quorum(replicas, replies.keySet())
         && !node.rules().readQuorum(replicas, replies.keySet())) {
       return;
@@ -125,11 +131,24 @@ final class ReadRound {
     }
     if (askedAt.size() < replicas.all().size()) {
       askTheRest(); // Asking one more is cheaper than writing.
-    } else if (replies.size() + lost.size() >= askedAt.size()) {
+    }
+    if (replies.size() + lost.size() >= askedAt.size()) {
       helpAlong(votes.lastKey());
     } else {
-      ring(node.timing().minHedge().toNanos() / 2, () -> helpAlong(votes.lastKey()));
+      ring(patience(), () -> helpAlong(votes.lastKey()));
     }
+  }
+
+  /// How long to wait for those that may still settle it without a write: as long as they usually
+  /// take, if they seem to be there.
+  private long patience() {
+    long patience = node.timing().minHedge().toNanos() / 2;
+    for (String id : node.healthyPeers()) {
+      if (askedAt.containsKey(id) && !replies.containsKey(id) && !lost.contains(id)) {
+        patience = Math.max(patience, node.peer(id).hedgeDelay(node.timing()));
+      }
+    }
+    return patience;
   }
 
   private void answerAgreed(Ballot agreed) {
@@ -180,7 +199,7 @@ final class ReadRound {
         holders.add(each.getKey());
       }
     }
-    call = node.newCall(this::onReplayReply, this::onLost);
+    call = node.newCall(this::onReplayReply, this::onLost, this::onBroken);
     ring(node.timing().phase().toNanos(), this::identity);
     for (String id : replicas.all()) {
       if (!holders.contains(id)) {
@@ -207,11 +226,26 @@ final class ReadRound {
 
   private void onLost(String from) {
     lost.add(from);
-    if (replayed == null && askedAt.size() < replicas.all().size()) {
-      askTheRest();
+    if (replayed == null) {
+      if (askedAt.size() < replicas.all().size()) {
+        askTheRest();
+      }
+      judge();
     }
     if (!node.stillPossible(replicas, lost)) {
       identity();
+    }
+  }
+
+  /// What that node was asked counts as lost if it has not answered. It may have been heard all the
+  /// same: asking another, or writing, is safe at any time.
+  private void onBroken(String to) {
+    boolean waits =
+        replayed == null
+            ? askedAt.containsKey(to) && !replies.containsKey(to)
+            : replicas.all().contains(to) && !holders.contains(to);
+    if (waits) {
+      onLost(to);
     }
   }
 

@@ -49,6 +49,7 @@ final class Repairer {
   private final ArrayDeque<Integer> partitions = new ArrayDeque<>();
   private final ArrayDeque<Leaf> leaves = new ArrayDeque<>();
   private final ArrayDeque<Difference> differences = new ArrayDeque<>();
+  private final TreeSet<Long> repairCalls = new TreeSet<>();
   private String peer = "";
   private int offset;
   private int leavesLeft;
@@ -291,6 +292,9 @@ final class Repairer {
     }
     round++;
     node.endCall(call);
+    // What was not answered until now is left to a later round.
+    repairCalls.forEach(node::endCall);
+    repairCalls.clear();
     node.in(
         repaired < MANY ? node.timing().repair().toNanos() : node.timing().minHedge().toNanos(),
         this::begin);
@@ -325,19 +329,25 @@ final class Repairer {
     }
 
     private void await(Consumer<Message.Reply> then) {
-      node.endCall(call);
+      stopWaiting();
       call =
           node.newCall(
               (_, reply) -> {
-                node.endCall(call);
+                stopWaiting();
                 if (current(mine)) {
                   then.accept(reply);
                 }
               },
               _ -> {
-                node.endCall(call);
+                stopWaiting();
                 done(false);
               });
+      repairCalls.add(call);
+    }
+
+    private void stopWaiting() {
+      node.endCall(call);
+      repairCalls.remove(call);
     }
 
     private void replay(String to, Ballot ballot, @Nullable Versioned value) {

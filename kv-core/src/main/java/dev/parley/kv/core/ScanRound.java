@@ -32,6 +32,7 @@ final class ScanRound {
   private @Nullable Key after;
 
   private final TreeMap<String, Message.ScanReply> replies = new TreeMap<>();
+  private final TreeSet<String> lost = new TreeSet<>();
   private final TreeMap<Key, Answer.Row> merged = new TreeMap<>();
   private final TreeSet<Key> doubtful = new TreeSet<>();
   private int reading;
@@ -76,7 +77,8 @@ final class ScanRound {
     doubtful.clear();
     collecting = true;
     waiting = false;
-    call = node.newCall(this::onReply, _ -> {});
+    lost.clear();
+    call = node.newCall(this::onReply, this::onLost, this::onLost);
     int want = Math.min(CHUNK, limit - rows.size() + 1);
     layout = node.layout();
     reach = layout.reach(prefix);
@@ -105,10 +107,11 @@ final class ScanRound {
       return;
     }
     replies.put(from, page);
+    lost.remove(from);
     if (!covered()) {
       return;
     }
-    if (replies.size() == asked.size() || merge() == 0) {
+    if (nobodyLeft() || merge() == 0) {
       settle();
     } else if (!waiting) {
       // Two replicas differ. The third may settle it without a read per row: wait a moment.
@@ -122,6 +125,21 @@ final class ScanRound {
             }
           });
     }
+  }
+
+  /// That node will hardly answer, so nobody waits a moment longer for it.
+  private void onLost(String from) {
+    if (over || !collecting || replies.containsKey(from)) {
+      return;
+    }
+    lost.add(from);
+    if (nobodyLeft() && covered()) {
+      settle();
+    }
+  }
+
+  private boolean nobodyLeft() {
+    return asked.stream().allMatch(id -> replies.containsKey(id) || lost.contains(id));
   }
 
   /// Sorts the rows seen so far into agreed and doubtful ones, and says how many are doubtful.

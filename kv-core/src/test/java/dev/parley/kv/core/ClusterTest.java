@@ -96,6 +96,135 @@ class ClusterTest {
   }
 
   @Test
+  void aRefusalIsToldAsSoonAsTheStartIsOverThatCouldHaveContradictedIt() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.put("b", key.toString(), "x");
+    cluster.delay(Message.Forward.class::isInstance);
+    cluster.answers.clear();
+    Mutation mutation =
+        new Mutation(new OpId(9, 9), new Precondition.Absent(), new byte[] {1}, 0, 0);
+    cluster.tell("b", new Event.Write(1, key, mutation));
+    cluster.pass(500);
+    assertEquals(1, cluster.node("b").core().counters().hedges());
+    assertEquals(List.of(), cluster.answers, "a could still apply it, once the key is deleted");
+    cluster.stop("a");
+    cluster.start("a");
+    cluster.pass(500);
+    assertEquals(1, cluster.answers.size());
+    assertInstanceOf(Answer.Conflict.class, cluster.answers.getFirst());
+
+    cluster.write("c", key.toString(), new Precondition.Always(), null, 0);
+    cluster.release();
+    cluster.pass(100);
+    assertNull(cluster.get("b", key.toString()));
+  }
+
+  @Test
+  void aRefusalIsToldOnlyAfterWhatTheStartThatIsOverProposedIsOutranked() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    var x = assertInstanceOf(Answer.Applied.class, cluster.put("b", key.toString(), "x"));
+    cluster.delay(Message.Forward.class::isInstance);
+    OpId op = new OpId(9, 9);
+    Mutation mutation = new Mutation(op, new Precondition.Absent(), new byte[] {1}, 0, 0);
+    cluster.answers.clear();
+    cluster.tell("b", new Event.Write(1, key, mutation));
+    cluster.pass(500);
+    // What a may leave behind: others promised a ballot of it, but only a itself accepted it, with
+    // the write on top of a delete that nobody else has heard of.
+    NodeCore ending = cluster.node("a").core();
+    Ballot left = new Ballot(x.version() + 500, "a", ending.boot());
+    for (String id : List.of("b", "c")) {
+      Message.Prepare prepare =
+          new Message.Prepare(ending.scope(), ending.silentCall(), key, left, Ballot.ZERO);
+      cluster.tell(id, new Event.Received("a", ending.boot(), prepare));
+    }
+    cluster.stop("a");
+    Versioned.Trace trace = new Versioned.Trace(op, left.counter(), false);
+    Versioned value = Versioned.of(left.counter(), new byte[] {1}, List.of(trace), 0);
+    cluster.node("a").disk.add(new LogRecord.Entry(key, left, value));
+    cluster.delay(
+        message -> message instanceof Message.Promise promise && promise.accepted().equals(left));
+    cluster.start("a");
+    cluster.pass(400);
+    assertEquals(1, cluster.answers.size());
+    assertInstanceOf(Answer.Conflict.class, cluster.answers.getFirst());
+    cluster.release();
+    cluster.pass(10_000);
+    for (String id : IDS) {
+      assertEquals("x", cluster.get(id, key.toString()));
+    }
+  }
+
+  @Test
+  void aReadDoesNotWaitForAReplicaWhoseConnectionBroke() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.put("b", key.toString(), "x");
+    cluster.isolate("a");
+    cluster.answers.clear();
+    cluster.carried.clear();
+    cluster.tell("b", new Event.Read(1, key));
+    assertEquals(List.of(), cluster.answers);
+    assertEquals(0, carried(Message.Read.class), "only a was asked, and did not hear it");
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, carried(Message.Read.class), "no time has passed");
+    assertEquals(1, cluster.answers.size());
+    assertInstanceOf(Answer.Found.class, cluster.answers.getFirst());
+  }
+
+  @Test
+  void aReadOfAnotherReplicaIsNotDisturbedByABrokenConnection() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.put("b", key.toString(), "x");
+    cluster.delay(Message.ReadReply.class::isInstance);
+    cluster.carried.clear();
+    cluster.tell("b", new Event.Read(1, key));
+    cluster.tell("b", new Event.Undelivered("c", List.of()));
+    assertEquals(1, carried(Message.Read.class));
+  }
+
+  /// Leaves b with the value "y" of the key, c with an older one, and a down.
+  private void letTwoDiffer(String key) {
+    cluster.startAll();
+    cluster.put("b", key, "x");
+    cluster.isolate("c");
+    cluster.pass(2000);
+    cluster.put("b", key, "y");
+    cluster.stop("a");
+    cluster.heal();
+    cluster.pass(1);
+    cluster.answers.clear();
+    cluster.carried.clear();
+  }
+
+  @Test
+  void aReadOfTwoReplicasThatDifferDoesNotWaitForOneWhoseConnectionBroke() {
+    letTwoDiffer("row/1");
+    cluster.tell("b", new Event.Read(1, Key.of("row/1")));
+    assertEquals(List.of(), cluster.answers);
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, cluster.answers.size(), "no time has passed");
+    var found = assertInstanceOf(Answer.Found.class, cluster.answers.getFirst());
+    assertEquals("y", new String(found.body(), UTF_8));
+  }
+
+  @Test
+  void aListingOfTwoReplicasThatDifferDoesNotWaitForOneWhoseConnectionBroke() {
+    letTwoDiffer("row/1");
+    cluster.tell("b", new Event.Scan(1, "row/".getBytes(UTF_8), null, 20));
+    assertEquals(0, carried(Message.Read.class));
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    assertEquals(1, carried(Message.Read.class), "no time has passed");
+    cluster.pass(100);
+    var page = assertInstanceOf(Answer.Page.class, cluster.answers.getFirst());
+    assertEquals(1, page.rows().size());
+    assertEquals("y", new String(page.rows().getFirst().body(), UTF_8));
+  }
+
+  @Test
   void aNodeThatHoldsNoCopyWritesAHotKeyAllTheSame() {
     QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
     five.startAll();
@@ -113,6 +242,85 @@ class ClusterTest {
     assertInstanceOf(Answer.Applied.class, five.put(outside, "hot", "x"));
     assertEquals("x", five.get(outside, "hot"));
     assertEquals("x", five.get(inside, "hot"));
+  }
+
+  /// Five nodes, with a key that changed more often than it remembers, and the id of a node that
+  /// holds no copy of it.
+  private static final class HotKey {
+    final QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
+    final Key key = Key.of("hot");
+    final Layout layout;
+    final String outside;
+
+    HotKey() {
+      five.startAll();
+      layout = five.node("a").core().layout();
+      outside =
+          layout.ids().stream()
+              .filter(id -> !layout.replicas(key).all().contains(id))
+              .findFirst()
+              .orElseThrow();
+      for (int i = 0; i < 2 * Versioned.WINDOW; i++) {
+        assertInstanceOf(
+            Answer.Applied.class, five.put(layout.placement(key).getFirst(), "hot", "" + i));
+      }
+      five.answers.clear();
+    }
+
+    void write(Precondition condition) {
+      five.tell(
+          outside,
+          new Event.Write(
+              1,
+              key,
+              new Mutation(new OpId(9, 9), condition, "x".getBytes(UTF_8), Mutation.NO_BASE)));
+    }
+  }
+
+  @Test
+  void aNewWriteIsNotForgottenBecauseBothItsWaysKnewTooLittle() {
+    HotKey hot = new HotKey();
+    hot.five.delay(Message.Forward.class::isInstance);
+    hot.write(new Precondition.Always());
+    hot.five.pass(500);
+    assertEquals(1, hot.five.node(hot.outside).core().counters().hedges());
+    assertEquals(List.of(), hot.five.answers, "the forward may still be carried out");
+    hot.five.release();
+    hot.five.pass(100);
+    assertEquals(1, hot.five.answers.size());
+    assertInstanceOf(Answer.Applied.class, hot.five.answers.getFirst());
+    assertEquals("x", hot.five.get(hot.outside, "hot"));
+  }
+
+  @Test
+  void aNewWriteThatTheKeyMayHaveForgottenIsUnknown() {
+    HotKey hot = new HotKey();
+    hot.five.delay(Message.Forward.class::isInstance);
+    hot.write(new Precondition.Always());
+    hot.five.pass(2500);
+    assertEquals(1, hot.five.answers.size());
+    assertInstanceOf(Answer.Unknown.class, hot.five.answers.getFirst());
+  }
+
+  @Test
+  void aNewConditionalWriteIsRefusedForItsConditionNotForItsBase() {
+    HotKey hot = new HotKey();
+    hot.five.delay(Message.ForwardReply.class::isInstance);
+    hot.write(new Precondition.Absent());
+    hot.five.pass(500);
+    hot.five.release();
+    hot.five.pass(100);
+    assertEquals(1, hot.five.answers.size());
+    assertInstanceOf(Answer.Conflict.class, hot.five.answers.getFirst());
+  }
+
+  @Test
+  void aNodeThatHoldsNoCopyRemembersAVersionForTheNextWrite() {
+    HotKey hot = new HotKey();
+    hot.five.put(hot.outside, "hot", "x");
+    hot.five.carried.clear();
+    hot.five.put(hot.outside, "hot", "y");
+    assertEquals(1, hot.five.carried.stream().filter(Message.Forward.class::isInstance).count());
   }
 
   @Test
@@ -146,6 +354,24 @@ class ClusterTest {
     cluster.carried.clear();
     assertEquals("x", cluster.get("b", "k"));
     assertEquals(1, carried(Message.Read.class));
+  }
+
+  @Test
+  void repairsThatAreNeverAnsweredAreGivenUp() {
+    cluster.startAll();
+    cluster.isolate("c");
+    cluster.pass(2000);
+    cluster.put("a", "k", "x");
+    cluster.heal();
+    cluster.delay(message -> message instanceof Message.Accept || message instanceof Message.Read);
+    cluster.pass(120_000);
+    for (String id : IDS) {
+      int open = cluster.node(id).core().openCalls();
+      assertTrue(open <= 2, () -> id + " waits for " + open + " answers");
+    }
+    cluster.release();
+    cluster.pass(30_000);
+    assertEquals(1, cluster.node("c").core().keys());
   }
 
   @Test

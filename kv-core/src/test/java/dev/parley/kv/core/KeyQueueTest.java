@@ -162,6 +162,21 @@ class KeyQueueTest {
     assertInstanceOf(Answer.Unknown.class, answers.getFirst());
   }
 
+  @Test
+  void aNewWriteThatWasOnlyRefusedBeforeItsBallotWasLostGetsANewBase() {
+    start(null);
+    // There is nothing to delete, but that must be completed before it may be told.
+    proposeAndLose(
+        new Mutation(OP, new Precondition.Always(), null, Mutation.NO_BASE),
+        new Message.Promise(0, new Ballot(7, "c", 1), value(7, null, 0, 1), 0, false));
+    Message.Prepare second = nextPrepare();
+    Versioned later = value(40_000_000, "z", 30_000_000, Versioned.WINDOW);
+    heard("b", new Message.Promise(second.call(), new Ballot(40_000_000, "c", 1), later, 0, false));
+    heard("b", accepted(sent(Message.Accept.class).getLast()));
+    assertEquals(1, answers.size());
+    assertInstanceOf(Answer.Applied.class, answers.getFirst());
+  }
+
   private static Message.Accepted accepted(Message.Accept accept) {
     return new Message.Accepted(accept.call(), accept.ballot(), true, false);
   }

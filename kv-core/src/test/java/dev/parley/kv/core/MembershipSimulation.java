@@ -27,7 +27,9 @@ final class MembershipSimulation {
   private static final long CALM_ENDS = TROUBLE_ENDS + 60_000 * MILLI;
 
   /// @param ping how often nodes hear of each other's epoch, if nothing else tells them
-  private static Timing timing(Duration ping) {
+  /// @param repair how often they compare what they hold: what is lost while keys move shows only
+  ///     if nothing brought it back before
+  private static Timing timing(Duration ping, Duration repair) {
     return new Timing(
         Duration.ofMillis(2000),
         Duration.ofMillis(500),
@@ -37,7 +39,7 @@ final class MembershipSimulation {
         ping,
         ping.multipliedBy(3),
         Duration.ofMillis(700),
-        Duration.ofMillis(1000));
+        repair);
   }
 
   private record Happening(long at, long order, Runnable action) implements Comparable<Happening> {
@@ -57,7 +59,7 @@ final class MembershipSimulation {
   private final SplittableRandom random;
   private final Supplier<Rules> rules;
   private final Layout initial;
-  private Timing timing = timing(Duration.ofMillis(300));
+  private Timing timing = timing(Duration.ofMillis(300), Duration.ofMillis(1000));
   private final PriorityQueue<Happening> agenda = new PriorityQueue<>();
   /// Links that carry nothing, as `from>to`.
   final TreeSet<String> cut = new TreeSet<>();
@@ -91,7 +93,10 @@ final class MembershipSimulation {
   }
 
   private @Nullable String search(long seed) {
-    timing = timing(Duration.ofMillis((long) pick(300, 1500, 5000)));
+    timing =
+        timing(
+            Duration.ofMillis((long) pick(300, 1500, 5000)),
+            Duration.ofMillis((long) pick(1000, 4000)));
     begin();
     dropping = pick(0, 0.02, 0.08);
     repeating = pick(0, 0.05, 0.2);
@@ -565,7 +570,12 @@ final class MembershipSimulation {
         case Answer.Absent _ -> close(op, answer, doubtful);
         case Answer.Unavailable _, Answer.NotApplied _ -> retry(op, attempts, doubtful);
         case Answer.Unknown _ -> retry(op, attempts, true);
-        case Answer.Forgotten _ -> close(op, null, true);
+        case Answer.Forgotten _ -> {
+          if (op.mutation != null && op.mutation.base() == Mutation.NO_BASE) {
+            broken = "a write was forgotten that nobody can have sent before: " + op;
+          }
+          close(op, null, true);
+        }
         case Answer.Conflict _ -> {
           boolean lasting =
               op.mutation != null && op.mutation.condition() instanceof Precondition.At;

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// Nodes on a network and disks without faults, in virtual time: for tests of what happens when
@@ -39,9 +40,11 @@ final class QuietCluster {
 
   final TreeMap<String, Node> nodes = new TreeMap<>();
   final List<Message> carried = new ArrayList<>();
+  final List<Answer> answers = new ArrayList<>();
   private final ArrayDeque<Delivery> network = new ArrayDeque<>();
   private final TreeSet<String> unreachable = new TreeSet<>();
-  private final List<Answer> answers = new ArrayList<>();
+  private final ArrayDeque<Delivery> kept = new ArrayDeque<>();
+  private Predicate<Message> delayed = _ -> false;
   private final SplittableRandom random = new SplittableRandom(1);
   private final Layout layout;
   private long now;
@@ -94,6 +97,19 @@ final class QuietCluster {
 
   void heal() {
     unreachable.clear();
+  }
+
+  /// Keeps such messages on the way until [#release].
+  void delay(Predicate<Message> which) {
+    delayed = which;
+  }
+
+  /// Delivers what was kept, and keeps nothing more.
+  void release() {
+    delayed = _ -> false;
+    network.addAll(kept);
+    kept.clear();
+    deliver();
   }
 
   /// Lets so many milliseconds pass.
@@ -156,6 +172,10 @@ final class QuietCluster {
           || to.core == null
           || unreachable.contains(next.from())
           || unreachable.contains(next.to())) {
+        continue;
+      }
+      if (delayed.test(next.message())) {
+        kept.add(next);
         continue;
       }
       carried.add(next.message());

@@ -279,11 +279,10 @@ final class SimulatedClient {
         if (inPage) {
           Answer row = rows.getOrDefault(key, new Answer.Absent());
           sim.monitors().answered(key, null, row, toldBeforeListing.getOrDefault(key, 0L));
-          if (sim.mayRecord(key)) {
-            History.Op read = sim.history().begin(number, key, null, "list", listingBegun);
-            read.answer = row;
-            read.ended = sim.now();
-          }
+          sim.listed(key);
+          History.Op read = sim.history().begin(number, key, null, "list", listingBegun);
+          read.answer = row;
+          read.ended = sim.now();
         }
       }
     }

@@ -670,9 +670,19 @@ final class SimulatedNode {
     return true;
   }
 
-  /// The version of the value it holds, 0 if it holds none or a tombstone.
+  /// The version of the value or tombstone it holds, 0 if it holds none.
   long versionOf(Key key) {
     Versioned value = acceptor == null ? null : acceptor.value(key);
-    return value == null || !value.exists() ? 0 : value.version();
+    return value == null ? 0 : value.version();
+  }
+
+  /// The ballot it accepted last for the key.
+  Ballot ballotOf(Key key) {
+    return acceptor == null ? Ballot.ZERO : acceptor.accepted(key);
+  }
+
+  /// How many answers it waits for.
+  int openCalls() {
+    return core == null ? 0 : core.openCalls();
   }
 }
