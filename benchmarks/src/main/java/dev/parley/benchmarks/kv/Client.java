@@ -15,13 +15,19 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
 /// A blocking HTTP client for virtual threads. It never retries by itself.
 final class Client implements AutoCloseable {
 
   /// @param status 0 if there was no answer
-  record Answer(int status, Buffer body) {
-    static final Answer NONE = new Answer(0, Buffer.buffer());
+  /// @param version of the key, from its ETag; 0 if there was none
+  record Answer(int status, Buffer body, long version) {
+    static final Answer NONE = failed("");
+
+    static Answer failed(String reason) {
+      return new Answer(0, Buffer.buffer(reason), 0);
+    }
 
     boolean success() {
       return status == 200 || status == 201;
@@ -92,7 +98,7 @@ final class Client implements AutoCloseable {
     try {
       return answer.toCompletionStage().toCompletableFuture().get();
     } catch (ExecutionException e) {
-      return new Answer(0, Buffer.buffer(String.valueOf(e.getCause())));
+      return Answer.failed(String.valueOf(e.getCause()));
     }
   }
 
@@ -101,7 +107,21 @@ final class Client implements AutoCloseable {
     return request
         .send(body)
         .compose(
-            response -> response.body().map(bytes -> new Answer(response.statusCode(), bytes)));
+            response ->
+                response
+                    .body()
+                    .map(
+                        bytes ->
+                            new Answer(
+                                response.statusCode(),
+                                bytes,
+                                version(response.getHeader("ETag")))));
+  }
+
+  private static long version(@Nullable String tag) {
+    return tag != null && tag.matches("\"[0-9]{1,18}\"")
+        ? Long.parseLong(tag.substring(1, tag.length() - 1))
+        : 0;
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 
 /// `kill -9` of a member in the middle of writes. Each of 64 clients writes keys of its own, one
 /// write at a time, to all members in turn, and tries a failed write once more at the next one.
@@ -33,6 +34,9 @@ final class Failover {
   private static final class Fate {
     String acknowledged = "";
     final Set<String> uncertain = new HashSet<>();
+
+    /// The last version its client knew, which tells a retry from an operation long past.
+    long version;
   }
 
   /// What the clients saw after the kill, and in an equally loaded time before it.
@@ -60,6 +64,7 @@ final class Failover {
       throws IOException, InterruptedException {
     AtomicBoolean over = new AtomicBoolean();
     AtomicLong killedAt = new AtomicLong(Long.MAX_VALUE);
+    AtomicReference<String> failure = new AtomicReference<>("");
     int victim = store.memberToKill(client, turn);
     List<Map<String, Fate>> fates = new ArrayList<>();
     for (int i = 0; i < CLIENTS; i++) {
@@ -85,7 +90,8 @@ final class Failover {
     for (List<Write> each :
         Filler.parallel(
             CLIENTS,
-            number -> write(client, store, number, turn, value, fates.get(number), over))) {
+            number ->
+                write(client, store, number, turn, value, fates.get(number), failure, over))) {
       writes.addAll(each);
     }
     killer.join();
@@ -97,6 +103,9 @@ final class Failover {
             .sum();
     store.members().get(victim).start();
     store.members().get(victim).awaitHealthy(client, Duration.ofSeconds(60));
+    if (!"".equals(failure.get())) {
+      System.out.println("the first write that failed: " + failure.get());
+    }
     return summary(store.members().get(victim).address(), writes, killedAt.get(), lost);
   }
 
@@ -107,42 +116,39 @@ final class Failover {
       int turn,
       String padding,
       Map<String, Fate> fates,
+      AtomicReference<String> failure,
       AtomicBoolean over)
       throws InterruptedException {
     List<Write> writes = new ArrayList<>();
     int members = store.members().size();
+    // As the client library does it: a base is the last version known of the key, or else the
+    // highest of any.
+    long highest = store.get(client, 0, Filler.key(number * KEYS_PER_CLIENT), ATTEMPT).version();
     for (int i = 0; !over.get(); i++) {
       String key = Filler.key(number * KEYS_PER_CLIENT + i % KEYS_PER_CLIENT);
       String value = "%d-%d-%d-".formatted(turn, number, i) + padding;
       String operation = UUID.randomUUID().toString();
-      Fate fate = fates.computeIfAbsent(key, _ -> new Fate());
       int member = (number + i) % members;
+      Fate fate = fates.computeIfAbsent(key, _ -> new Fate());
+      long base = fate.version == 0 ? highest : fate.version;
       long begun = System.nanoTime();
-      boolean succeeded = put(client, store, member, key, value, operation, 1);
-      boolean retried = !succeeded;
+      Client.Answer answer = store.put(client, member, key, value, operation, 1, base, ATTEMPT);
+      boolean retried = !answer.success();
       if (retried) {
-        succeeded = put(client, store, (member + 1) % members, key, value, operation, 2);
+        int next = (member + 1) % members;
+        answer = store.put(client, next, key, value, operation, 2, base, ATTEMPT);
       }
-      writes.add(new Write(begun, System.nanoTime(), retried, succeeded));
-      if (succeeded) {
+      writes.add(new Write(begun, System.nanoTime(), retried, answer.success()));
+      if (answer.success()) {
         fate.acknowledged = value;
+        fate.version = answer.version();
+        highest = Math.max(highest, fate.version);
       } else {
         fate.uncertain.add(value);
+        failure.compareAndSet("", store.api() + " answered " + answer);
       }
     }
     return writes;
-  }
-
-  private static boolean put(
-      Client client,
-      Store store,
-      int member,
-      String key,
-      String value,
-      String operation,
-      int attempt)
-      throws InterruptedException {
-    return store.put(client, member, key, value, operation, attempt, ATTEMPT).success();
   }
 
   /// How many of the keys hold neither the last acknowledged value nor one of unknown outcome.

@@ -61,7 +61,7 @@ final class Filler {
       int member = (key + attempt) % store.members().size();
       answer =
           store.put(
-              client, member, key(key), value, "fill-" + key, attempt, Duration.ofSeconds(10));
+              client, member, key(key), value, "fill-" + key, attempt, 0, Duration.ofSeconds(10));
       if (answer.success()) {
         return;
       }

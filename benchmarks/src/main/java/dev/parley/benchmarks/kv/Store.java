@@ -181,6 +181,8 @@ final class Store implements AutoCloseable {
 
   /// Writes one key; `operation` names the write, so that a retry of it is known as such where the
   /// API can tell.
+  ///
+  /// @param base a version of the key from before the write was first sent, 0 if none is known
   Client.Answer put(
       Client client,
       int member,
@@ -188,6 +190,7 @@ final class Store implements AutoCloseable {
       String value,
       String operation,
       int attempt,
+      long base,
       Duration within)
       throws InterruptedException {
     String address = members.get(member).address();
@@ -202,7 +205,9 @@ final class Store implements AutoCloseable {
                   "Idempotency-Key",
                   operation,
                   "Parley-Attempt",
-                  String.valueOf(attempt)),
+                  String.valueOf(attempt),
+                  "Parley-Base",
+                  String.valueOf(base)),
               value,
               within);
       case ETCD ->
