@@ -37,7 +37,8 @@ final class MembershipSimulation {
         ping,
         ping.multipliedBy(3),
         Duration.ofMillis(700),
-        Duration.ofMillis(1000));
+        Duration.ofMillis(1000),
+        Duration.ofMillis(250));
   }
 
   private record Happening(long at, long order, Runnable action) implements Comparable<Happening> {
