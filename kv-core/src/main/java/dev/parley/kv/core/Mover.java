@@ -74,7 +74,7 @@ final class Mover {
 
   /// Looks whether there is something to carry on with.
   private void tend() {
-    node.in(node.timing().phase().toNanos() / 2, this::tend);
+    node.in(node.timing().tend().toNanos(), this::tend);
     Layout layout = node.layout();
     Move now = move;
     if (now != null && (now.over || now.layout.epoch() != layout.epoch())) {

@@ -14,6 +14,7 @@ import java.time.Duration;
 /// @param purge how often old tombstones are looked for; one is purged after two to three times
 ///     this
 /// @param repair how often a node compares what it holds with one of its peers
+/// @param tend how often a node looks whether a change of the members is to be carried on
 public record Timing(
     Duration operation,
     Duration phase,
@@ -23,7 +24,8 @@ public record Timing(
     Duration ping,
     Duration suspect,
     Duration purge,
-    Duration repair) {
+    Duration repair,
+    Duration tend) {
 
   /// For nodes in one building: round trips well under a millisecond, a disk flush a few.
   public static Timing local() {
@@ -36,6 +38,7 @@ public record Timing(
         Duration.ofMillis(300),
         Duration.ofMillis(1000),
         Duration.ofSeconds(10),
-        Duration.ofSeconds(2));
+        Duration.ofSeconds(2),
+        Duration.ofMillis(250));
   }
 }

@@ -9,13 +9,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /// A few operations of a few clients on one key, and how much may go wrong meanwhile. Within these
 /// bounds [StateSpace] tries every order of events.
 ///
+/// @param members which nodes hold the key, and which shall
 /// @param start what the nodes know of the key and of each other at first
 /// @param opening when clients begin
 /// @param patience which alarms are due first
@@ -24,6 +27,7 @@ import java.util.stream.IntStream;
 /// @param budget how much may go wrong
 record BoundedScenario(
     String name,
+    Members members,
     Start start,
     Opening opening,
     Patience patience,
@@ -34,18 +38,109 @@ record BoundedScenario(
   /// Beyond every deadline that a search can reach.
   static final Duration NEVER = Duration.ofDays(10_000);
 
-  static final List<String> NODES = List.of("kv-1", "kv-2", "kv-3");
-
-  /// A key whose favourite is kv-1, then kv-2, then kv-3.
-  static final Key KEY =
-      IntStream.range(0, 10_000)
-          .mapToObj(i -> Key.of("k" + i))
-          .filter(key -> Formed.layout(NODES).placement(key).equals(NODES))
-          .findFirst()
-          .orElseThrow();
-
   /// Another key.
   static final Key OTHER = Key.of("other");
+
+  /// The nodes that hold the key at first, and those that hold it once its partition has moved.
+  ///
+  /// @param after the same, if nothing ever moves
+  record Members(List<String> before, List<String> after) {
+
+    /// All that occur.
+    List<String> nodes() {
+      return Stream.concat(before.stream(), after.stream()).distinct().sorted().toList();
+    }
+
+    boolean move() {
+      return !before.equals(after);
+    }
+  }
+
+  private static final TreeMap<String, Key> KEYS = new TreeMap<>();
+
+  /// All nodes that take part.
+  List<String> nodes() {
+    return members.nodes();
+  }
+
+  /// The key of the operations. Its favourite is kv-1, then kv-2, then kv-3; if it moves, the other
+  /// way round, so that nodes that are to hold it coordinate it as soon as they can.
+  Key key() {
+    return KEYS.computeIfAbsent(members.toString(), _ -> findKey());
+  }
+
+  private Key findKey() {
+    List<String> order = members.move() ? nodes().reversed() : nodes();
+    Layout first = Formed.layout(members.before());
+    Layout layout = members.move() ? first.toward(goal()) : first;
+    return IntStream.range(0, 10_000)
+        .mapToObj(i -> Key.of("k" + i))
+        .filter(key -> layout.placement(key).equals(order))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private List<Layout.Member> goal() {
+    List<Layout.Member> goal = new ArrayList<>();
+    for (String id : members.after()) {
+      goal.add(new Layout.Member(id, "http://" + id, 100, disk(id), "default"));
+    }
+    return goal;
+  }
+
+  /// What the log of a node was created with.
+  OpId disk(String id) {
+    return Formed.disk(nodes().indexOf(id));
+  }
+
+  /// The layout at first. Of all partitions only that of the key will move: the others lie where
+  /// they are to lie already. (The nodes that are to hold them need not even be members: nobody
+  /// asks for a key in them.)
+  Layout layout() {
+    if (!members.move()) {
+      return Formed.layout(nodes());
+    }
+    TreeMap<String, OpId> disks = new TreeMap<>();
+    members.before().forEach(id -> disks.put(id, disk(id)));
+    Layout formed = Layout.of(members.before()).withDisks(disks);
+    List<Replicas> partitions = new ArrayList<>();
+    for (int i = 0; i < Layout.PARTITIONS; i++) {
+      partitions.add(Replicas.stable(i == key().partition() ? members.before() : members.after()));
+    }
+    return Layout.stored(
+        1,
+        formed.members(),
+        formed.groups(),
+        formed.register(),
+        partitions,
+        formed.joined(),
+        List.of());
+  }
+
+  /// What is in the log of a node after its first start.
+  List<LogRecord> log(String id) {
+    LogRecord meta = new LogRecord.Meta(1, disk(id), 10, new TreeMap<>(), new TreeMap<>());
+    return members.before().contains(id)
+        ? List.of(meta, new LogRecord.Installed(layout(), true))
+        : List.of(meta);
+  }
+
+  /// The change of members that makes the key move: one node comes, or one goes, or both.
+  MemberChange change() {
+    List<String> come = new ArrayList<>(members.after());
+    come.removeAll(members.before());
+    List<String> go = new ArrayList<>(members.before());
+    go.removeAll(members.after());
+    return come.isEmpty()
+        ? new MemberChange.Remove(go.getFirst(), true)
+        : new MemberChange.Add(
+            come.getFirst(),
+            "http://" + come.getFirst(),
+            100,
+            "default",
+            go.isEmpty() ? null : go.getFirst(),
+            true);
+  }
 
   enum Start {
     /// Every node knows that every other is there: writes are forwarded to the key's favourite.
@@ -67,18 +162,28 @@ record BoundedScenario(
 
   enum Patience {
     /// A phase is given up long before the whole operation is.
-    PATIENT(Duration.ofMillis(500), Duration.ofMillis(2000), NEVER),
+    PATIENT(Duration.ofMillis(500), Duration.ofMillis(2000), NEVER, NEVER),
     /// The operation is answered with "unknown" while its ballots still go on.
-    HASTY(Duration.ofMillis(2000), Duration.ofMillis(500), NEVER),
+    HASTY(Duration.ofMillis(2000), Duration.ofMillis(500), NEVER, NEVER),
     /// As the first; nodes look for old tombstones, and kv-1 has just begun to purge one.
-    TIDY(Duration.ofMillis(500), Duration.ofMillis(2000), Duration.ofMillis(10));
+    TIDY(Duration.ofMillis(500), Duration.ofMillis(2000), Duration.ofMillis(10), NEVER),
+    /// As the first; nodes look whether they must carry on with a change of the members a little
+    /// later than they give up a phase, and for old tombstones so rarely that only
+    /// [Kind#PURGE] sees them do it.
+    MOVING(
+        Duration.ofMillis(500),
+        Duration.ofMillis(2000),
+        Duration.ofSeconds(20),
+        Duration.ofMillis(600));
 
     private final Duration phase;
     private final Duration operation;
     private final Duration purge;
+    private final Duration tend;
 
-    Patience(Duration phase, Duration operation, Duration purge) {
+    Patience(Duration phase, Duration operation, Duration purge, Duration tend) {
       this.purge = purge;
+      this.tend = tend;
       this.phase = phase;
       this.operation = operation;
     }
@@ -95,7 +200,8 @@ record BoundedScenario(
           NEVER,
           NEVER,
           purge,
-          NEVER);
+          NEVER,
+          tend);
     }
   }
 
@@ -109,7 +215,12 @@ record BoundedScenario(
     /// Only at the version that another operation wrote or read.
     REPLACE,
     DELETE,
-    READ
+    READ,
+    /// Only before: the node waits until it may purge the key's tombstone, and all replicas forget
+    /// it.
+    PURGE,
+    /// An operator's wish for the members that the scenario ends with.
+    MOVE
   }
 
   /// @param client operations of one client follow each other
@@ -129,7 +240,8 @@ record BoundedScenario(
   /// @param crashes a node loses what was not forced, or any part of it, and starts again
   /// @param duplicates a message is delivered and stays in flight
   /// @param notices a message is lost, and its sender is told that there was no connection
-  record Budget(int alarms, int crashes, int duplicates, int notices) {}
+  /// @param rests a node's next alarm rings, if it is the end of the rest after a lost ballot
+  record Budget(int alarms, int crashes, int duplicates, int notices, int rests) {}
 
   /// The scenarios of `scenarios.txt`, which tells how they are written.
   ///
@@ -151,22 +263,31 @@ record BoundedScenario(
 
   private static BoundedScenario parse(String line) {
     List<String> cells = Arrays.stream(line.split("\\|")).map(String::strip).toList();
-    if (cells.size() != 8) {
+    if (cells.size() != 9) {
       throw new IllegalArgumentException("not a scenario: " + line);
     }
-    List<Integer> budget = Arrays.stream(cells.get(6).split(" +")).map(Integer::valueOf).toList();
+    List<Integer> budget = Arrays.stream(cells.get(7).split(" +")).map(Integer::valueOf).toList();
     return new BoundedScenario(
         cells.get(1),
-        Start.valueOf(cells.get(2).toUpperCase(Locale.ROOT)),
-        Opening.valueOf(cells.get(3).toUpperCase(Locale.ROOT)),
-        Patience.valueOf(cells.get(7).toUpperCase(Locale.ROOT)),
-        ops(cells.get(4)),
+        members(cells.get(2)),
+        Start.valueOf(cells.get(3).toUpperCase(Locale.ROOT)),
+        Opening.valueOf(cells.get(4).toUpperCase(Locale.ROOT)),
+        Patience.valueOf(cells.get(8).toUpperCase(Locale.ROOT)),
         ops(cells.get(5)),
-        new Budget(budget.get(0), budget.get(1), budget.get(2), budget.get(3)));
+        ops(cells.get(6)),
+        new Budget(budget.get(0), budget.get(1), budget.get(2), budget.get(3), budget.get(4)));
   }
 
   private static final Pattern OP =
-      Pattern.compile("([A-Z]):([a-z]+)(?:#([0-9]))?@([123])(?:/([123]))?");
+      Pattern.compile("([A-Z]):([a-z]+)(?:#([0-9]))?@([1-4])(?:/([1-4]))?");
+
+  private static Members members(String text) {
+    List<List<String>> sides =
+        Arrays.stream(text.split(">"))
+            .map(side -> side.chars().mapToObj(digit -> "kv-" + (char) digit).toList())
+            .toList();
+    return new Members(sides.getFirst(), sides.getLast());
+  }
 
   private static List<Op> ops(String text) {
     List<Op> ops = new ArrayList<>();

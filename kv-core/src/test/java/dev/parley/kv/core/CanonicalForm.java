@@ -19,6 +19,7 @@ import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.WeakHashMap;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -68,8 +69,8 @@ final class CanonicalForm {
           "Acceptor.partitions",
           CanonicalForm::inUse);
 
-  /// The digests of layouts, which never change and are long.
-  private static final IdentityHashMap<Layout, Long> DIGESTS = new IdentityHashMap<>();
+  /// The digests of layouts, which never change and are long. Layouts are compared by identity.
+  private static final WeakHashMap<Layout, Long> DIGESTS = new WeakHashMap<>();
 
   private static final int MAX_DEPTH = 400;
 

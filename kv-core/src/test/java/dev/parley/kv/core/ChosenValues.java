@@ -5,13 +5,18 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /// What follows from the logs of all nodes: which values are chosen, and whether they form a chain.
 ///
-/// A value is chosen once a majority has it on disk under the same ballot, whatever those nodes
-/// accepted later. The logs of a search are never cleaned, so they tell all of it.
+/// A value is chosen in an epoch once a quorum of that epoch has it on disk under the same ballot,
+/// each at some time in that epoch, whatever those nodes accepted later. While the key moves, that
+/// is a majority of the old nodes and a majority of the new ones. What a node had accepted last
+/// when it came into an epoch, and keeps, counts in it as well, for it speaks of it to whoever asks
+/// there. The logs of a search are never cleaned, so they tell all of it.
 final class ChosenValues {
 
   /// What the logs say.
@@ -21,64 +26,125 @@ final class ChosenValues {
   /// @param chosen the chosen values in the order of their ballots
   record Verdict(@Nullable String wrong, Map<Ballot, Versioned> proposed, List<Versioned> chosen) {}
 
-  private record Name(int first, int second, int third) {}
-
+  private final BoundedScenario scenario;
   private final NodeStates nodes;
-  private final Map<Name, Verdict> verdicts = new HashMap<>();
+  private final Map<List<Integer>, Verdict> verdicts = new HashMap<>();
 
-  ChosenValues(NodeStates nodes) {
+  ChosenValues(BoundedScenario scenario, NodeStates nodes) {
+    this.scenario = scenario;
     this.nodes = nodes;
   }
 
-  Verdict of(int first, int second, int third) {
-    Name name = new Name(nodes.logState(first), nodes.logState(second), nodes.logState(third));
+  /// @param state begins with a state of every node
+  Verdict of(int[] state) {
+    List<Integer> name = new ArrayList<>();
+    for (int node = 0; node < scenario.nodes().size(); node++) {
+      name.add(nodes.logState(state[node]));
+    }
     return verdicts.computeIfAbsent(name, this::judge);
   }
 
-  private Verdict judge(Name name) {
-    Map<Ballot, Versioned> proposed = new HashMap<>();
-    TreeMap<Ballot, Integer> votes = new TreeMap<>();
-    String wrong = null;
-    boolean purged = false;
-    for (int logState : new int[] {name.first(), name.second(), name.third()}) {
+  /// Goes through the logs of all nodes.
+  private final class Count {
+    private final Map<Ballot, Versioned> proposed = new HashMap<>();
+    private final TreeMap<Ballot, TreeMap<Long, TreeSet<String>>> votes = new TreeMap<>();
+    private final TreeMap<Long, Layout> layouts = new TreeMap<>();
+    private @Nullable String wrong;
+    private boolean purged;
+
+    private void read(String id, int logState) {
       int lsn = 0;
-      Ballot last = Ballot.ZERO;
+      long epoch = 0;
+      Ballot held = Ballot.ZERO;
       for (LogRecord record : nodes.records(logState)) {
         lsn++;
-        purged |= record instanceof LogRecord.Purged;
-        if (record instanceof LogRecord.Entry(var key, var ballot, var value)
-            && key.equals(BoundedScenario.KEY)) {
-          if (ballot.compareTo(last) <= 0) {
-            wrong = "a node accepted ballot " + ballot + " after ballot " + last;
+        boolean durable = lsn <= nodes.durable(logState);
+        switch (record) {
+          case LogRecord.Entry(var key, var ballot, var value) when key.equals(scenario.key()) -> {
+            if (ballot.compareTo(held) <= 0) {
+              wrong = id + " accepted ballot " + ballot + " after ballot " + held;
+            }
+            held = ballot;
+            Versioned other = proposed.putIfAbsent(ballot, value);
+            if (other != null && !same(other, value)) {
+              wrong = "ballot " + ballot + " carries two values";
+            }
+            vote(ballot, epoch, id, durable);
           }
-          last = ballot;
-          Versioned other = proposed.putIfAbsent(ballot, value);
-          if (other != null && !same(other, value)) {
-            wrong = "ballot " + ballot + " carries two values";
+          case LogRecord.Purged(var key, _) when key.equals(scenario.key()) -> {
+            purged = true;
+            held = Ballot.ZERO;
           }
-          if (lsn <= nodes.durable(logState)) {
-            votes.merge(ballot, 1, Integer::sum);
+          case LogRecord.Installed(var layout, _, var before) -> {
+            Layout other = layouts.putIfAbsent(layout.epoch(), layout);
+            if (other != null && other.digest() != layout.digest()) {
+              wrong = "there are two layouts of epoch " + epoch;
+            }
+            if (layout.epoch() < epoch) {
+              wrong = "%s went back from epoch %d to %d".formatted(id, epoch, layout.epoch());
+            }
+            epoch = layout.epoch();
+            if (!layout.counts(id, scenario.key(), before)) {
+              held = Ballot.ZERO;
+            }
+            vote(held, epoch, id, durable);
           }
+          default -> {}
         }
       }
     }
+
+    private void vote(Ballot ballot, long epoch, String id, boolean durable) {
+      if (durable && !ballot.equals(Ballot.ZERO)) {
+        votes
+            .computeIfAbsent(ballot, _ -> new TreeMap<>())
+            .computeIfAbsent(epoch, _ -> new TreeSet<>())
+            .add(id);
+      }
+    }
+
+    private boolean chosen(Ballot ballot) {
+      for (var vote : votes.getOrDefault(ballot, new TreeMap<>()).entrySet()) {
+        Layout layout = layouts.get(vote.getKey());
+        if (layout != null) {
+          Replicas replicas = layout.replicas(scenario.key());
+          if (majority(replicas.current(), vote.getValue())
+              && (!replicas.joint() || majority(replicas.next(), vote.getValue()))) {
+            return true;
+          }
+        }
+      }
+      return false;
+    }
+
+    private boolean majority(List<String> replicas, Set<String> voters) {
+      return 2 * replicas.stream().filter(voters::contains).count() > replicas.size();
+    }
+  }
+
+  private Verdict judge(List<Integer> logStates) {
+    Count count = new Count();
+    for (int node = 0; node < logStates.size(); node++) {
+      count.read(scenario.nodes().get(node), logStates.get(node));
+    }
+    String wrong = count.wrong;
     List<Versioned> chosen = new ArrayList<>();
     Ballot before = Ballot.ZERO;
-    for (var vote : votes.entrySet()) {
-      Versioned value = proposed.get(vote.getKey());
-      if (vote.getValue() < 2 || value == null) {
+    for (Ballot ballot : count.votes.keySet()) {
+      Versioned value = count.proposed.get(ballot);
+      if (value == null || !count.chosen(ballot)) {
         continue;
       }
-      if (wrong == null && !chosen.isEmpty() && !extended(chosen.getLast(), value, purged)) {
+      if (wrong == null && !chosen.isEmpty() && !extended(chosen.getLast(), value, count.purged)) {
         wrong =
             "what ballot %s chose, %s, does not build on what ballot %s chose, %s"
-                .formatted(vote.getKey(), text(value), before, text(chosen.getLast()));
+                .formatted(ballot, text(value), before, text(chosen.getLast()));
       }
       wrong = wrong == null ? memory(value) : wrong;
       chosen.add(value);
-      before = vote.getKey();
+      before = ballot;
     }
-    return new Verdict(wrong, proposed, chosen);
+    return new Verdict(wrong, count.proposed, chosen);
   }
 
   static boolean same(Versioned a, Versioned b) {

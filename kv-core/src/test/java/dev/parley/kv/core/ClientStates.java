@@ -66,6 +66,7 @@ final class ClientStates {
   private record Seen(int op, long ticket, int answer) {}
 
   private final List<BoundedScenario.Op> ops;
+  private final BoundedScenario scenario;
   private final NodeStates nodes;
   private final List<State> states = new ArrayList<>();
   private final Map<State, Integer> ids = new HashMap<>();
@@ -75,6 +76,7 @@ final class ClientStates {
   private final Map<List<Integer>, Integer> told = new HashMap<>();
 
   ClientStates(BoundedScenario scenario, NodeStates nodes) {
+    this.scenario = scenario;
     this.ops = new ArrayList<>(scenario.before());
     this.ops.addAll(scenario.ops());
     this.nodes = nodes;
@@ -123,6 +125,12 @@ final class ClientStates {
     return retriable.get(state);
   }
 
+  /// The state after an operation that nobody is told of is over.
+  int done(int state, int op) {
+    State from = states.get(state);
+    return id(with(from, op, from.ops().get(op).closed(NONE), from.wrong()));
+  }
+
   boolean closed(int state, int op) {
     return states.get(state).ops().get(op).status() == CLOSED;
   }
@@ -160,9 +168,12 @@ final class ClientStates {
   Event request(int state, int op) {
     BoundedScenario.Op spec = ops.get(op);
     long ticket = 2L * op + states.get(state).ops().get(op).attempts();
+    if (spec.kind() == BoundedScenario.Kind.MOVE) {
+      return new Event.ChangeMembers(ticket, scenario.change());
+    }
     Mutation mutation = mutation(states.get(state), op);
     return mutation == null
-        ? new Event.Read(ticket, BoundedScenario.KEY)
+        ? new Event.Read(ticket, scenario.key())
         : new Event.Write(
             ticket, key(spec), spec.retryNode() < 0 ? mutation : mutation.withBase(0));
   }
@@ -173,7 +184,7 @@ final class ClientStates {
     OpId id = new OpId(1, op);
     byte[] body = value(op).getBytes(StandardCharsets.UTF_8);
     return switch (spec.kind()) {
-      case READ -> null;
+      case READ, MOVE, PURGE -> null;
       case PUT, ELSEWHERE -> new Mutation(id, new Precondition.Always(), body, Mutation.NO_BASE);
       case CREATE -> new Mutation(id, new Precondition.Absent(), body, Mutation.NO_BASE);
       case DELETE -> new Mutation(id, new Precondition.Always(), null, Mutation.NO_BASE);
@@ -198,10 +209,12 @@ final class ClientStates {
     };
   }
 
-  private static Key key(BoundedScenario.Op op) {
-    return op.kind() == BoundedScenario.Kind.ELSEWHERE
-        ? BoundedScenario.OTHER
-        : BoundedScenario.KEY;
+  private Key key(BoundedScenario.Op op) {
+    return switch (op.kind()) {
+      case ELSEWHERE -> BoundedScenario.OTHER;
+      case MOVE -> Key.LAYOUT;
+      default -> scenario.key();
+    };
   }
 
   private static String value(int op) {
@@ -241,17 +254,18 @@ final class ClientStates {
     boolean again = ops.get(op).retryNode() >= 0 && mine.attempts() < 2;
     OpState after =
         switch (content) {
-          case Answer.Applied _, Answer.Found _, Answer.Absent _ -> mine.closed(answer.answer());
+          case Answer.Applied _, Answer.Found _, Answer.Absent _, Answer.Begun _ ->
+              mine.closed(answer.answer());
           case Answer.Conflict _ ->
               mayBeDone && !lasting ? mine.doubted().closed(NONE) : mine.closed(answer.answer());
           case Answer.Missing _ ->
               mayBeDone ? mine.doubted().closed(NONE) : mine.closed(answer.answer());
-          case Answer.NotApplied _, Answer.NoRoom _, Answer.Unavailable _ ->
+          case Answer.NotApplied _, Answer.NoRoom _, Answer.Unavailable _, Answer.Rejected _ ->
               again || mine.waiting() != 0 ? mine : mine.closed(NONE);
-          case Answer.Unknown _, Answer.Forgotten _ ->
+          case Answer.Unknown _, Answer.Forgotten _, Answer.Undecided _ ->
               again || mine.waiting() != 0 ? mine.doubted() : mine.doubted().closed(NONE);
-          case Answer.Page _, Answer.OfChange _, Answer.Watched _ ->
-              throw new IllegalStateException("nobody lists, moves or watches here");
+          case Answer.Page _, Answer.Watched _ ->
+              throw new IllegalStateException("nobody lists or watches here");
         };
     return id(with(from, op, after, from.wrong()));
   }
@@ -355,7 +369,9 @@ final class ClientStates {
     List<OpState> all = state.ops();
     for (int op = 0; op < all.size(); op++) {
       OpState mine = all.get(op);
-      if (mine.status() == IDLE) {
+      BoundedScenario.Kind kind = ops.get(op).kind();
+      boolean ofClient = kind != BoundedScenario.Kind.MOVE && kind != BoundedScenario.Kind.PURGE;
+      if (mine.status() == IDLE || !ofClient) {
         continue;
       }
       History.Op recorded =

@@ -56,7 +56,8 @@ class ExhaustiveTest {
         "a new key, two writers",
         "a retry elsewhere",
         "two writers after a restart",
-        "a purge and a create"
+        "a purge and a create",
+        "one of two replaced, a writer"
       })
   void theReductionsLoseNoHistory(String name) {
     StateSpace.Result reduced = StateSpace.search(named(name), Rules::new);
@@ -72,7 +73,8 @@ class ExhaustiveTest {
         "a writer, two reads in turn",
         "given up early, two writers",
         "forwarded, two notices",
-        "a purge and a create"
+        "a purge and a create",
+        "one replaced, two writers"
       })
   void nodesThatAreLookedUpDoWhatRealOnesDo(String name) {
     assertNull(StateSpace.walk(named(name), 1, 100));
@@ -183,6 +185,60 @@ class ExhaustiveTest {
               @Override
               Versioned.@Nullable Trace remembered(@Nullable Versioned current, OpId op) {
                 return null;
+              }
+            }),
+    OLD_QUORUM_ONLY_WHILE_JOINT(
+        "one replaced, a write, then a read",
+        () ->
+            new Rules() {
+              @Override
+              boolean countsNext() {
+                return false;
+              }
+            }),
+    NEW_QUORUM_ONLY_WHILE_JOINT(
+        "one replaced, two writers",
+        () ->
+            new Rules() {
+              @Override
+              boolean quorum(Replicas replicas, Collection<String> voters) {
+                return super.quorum(newOnly(replicas), voters);
+              }
+
+              @Override
+              boolean readQuorum(Replicas replicas, Collection<String> voters) {
+                return super.readQuorum(newOnly(replicas), voters);
+              }
+
+              private Replicas newOnly(Replicas replicas) {
+                return replicas.joint() ? Replicas.stable(replicas.next()) : replicas;
+              }
+            }),
+    NOTHING_IS_TRANSFERRED(
+        "one replaced, a write, then a read",
+        () ->
+            new Rules() {
+              @Override
+              boolean transfers() {
+                return false;
+              }
+            }),
+    OLD_EPOCH_NOT_FENCED(
+        "one of two replaced, a writer",
+        () ->
+            new Rules() {
+              @Override
+              boolean sameEpoch(long request, long replica) {
+                return request <= replica;
+              }
+            }),
+    FLOORS_NOT_RAISED(
+        "one replaced after a purge",
+        () ->
+            new Rules() {
+              @Override
+              long floorOfMove(long bound) {
+                return 0;
               }
             });
 

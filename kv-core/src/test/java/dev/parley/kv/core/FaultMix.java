@@ -137,7 +137,8 @@ final class FaultMix {
         local.ping(),
         local.suspect(),
         Duration.ofMillis(700),
-        local.repair());
+        local.repair(),
+        local.tend());
   }
 
   @Override

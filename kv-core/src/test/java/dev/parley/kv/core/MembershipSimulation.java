@@ -39,7 +39,8 @@ final class MembershipSimulation {
         ping,
         ping.multipliedBy(3),
         Duration.ofMillis(700),
-        repair);
+        repair,
+        Duration.ofMillis(250));
   }
 
   private record Happening(long at, long order, Runnable action) implements Comparable<Happening> {

@@ -72,7 +72,10 @@ final class NodeStates {
       long durable,
       int logState,
       boolean alarm,
+      boolean rests,
       long boot,
+      boolean waitsForItself,
+      long epoch,
       long[] openCalls) {}
 
   private record LocalName(int node, CanonicalForm.Bits core, int log, long durable) {}
@@ -94,8 +97,9 @@ final class NodeStates {
     }
   }
 
-  private static final Layout LAYOUT = Formed.layout(BoundedScenario.NODES);
-
+  private final BoundedScenario scenario;
+  private final List<String> ids;
+  private final Layout layout;
   private final Timing timing;
   private final Supplier<Rules> rules;
   private final List<Local> locals = new ArrayList<>();
@@ -118,8 +122,11 @@ final class NodeStates {
   /// Cores whose last step led to a state not gone on from yet: their next step needs no replay.
   private final LinkedHashMap<Integer, NodeCore> live = new LinkedHashMap<>();
 
-  NodeStates(Timing timing, Supplier<Rules> rules) {
-    this.timing = timing;
+  NodeStates(BoundedScenario scenario, Supplier<Rules> rules) {
+    this.scenario = scenario;
+    this.ids = scenario.nodes();
+    this.layout = scenario.layout();
+    this.timing = scenario.patience().timing();
     this.rules = rules;
   }
 
@@ -130,7 +137,7 @@ final class NodeStates {
   /// A node's first start in a cluster that has formed.
   Step start(int node) {
     Log log = emptyLog;
-    for (LogRecord record : Formed.log(BoundedScenario.NODES, BoundedScenario.NODES.get(node))) {
+    for (LogRecord record : scenario.log(ids.get(node))) {
       log = append(log, log.lsn() + 1, record);
     }
     return start(node, log);
@@ -177,8 +184,23 @@ final class NodeStates {
     return locals.get(state).alarm();
   }
 
+  /// Whether the next alarm is the end of a rest after a lost ballot. Here that takes a nanosecond.
+  boolean rests(int state) {
+    return locals.get(state).rests();
+  }
+
   long boot(int state) {
     return locals.get(state).boot();
+  }
+
+  /// Whether the node will hear something from itself once records are forced.
+  boolean waitsForItself(int state) {
+    return locals.get(state).waitsForItself();
+  }
+
+  /// The epoch of the layout that the node goes by.
+  long epoch(int state) {
+    return locals.get(state).epoch();
   }
 
   boolean awaits(int state, long call) {
@@ -336,13 +358,12 @@ final class NodeStates {
 
   private NodeCore create(int node, Log log) {
     Rules mine = rules.get();
-    Acceptor acceptor = new Acceptor(BoundedScenario.NODES.get(node), mine);
+    Acceptor acceptor = new Acceptor(ids.get(node), mine);
     long lsn = 0;
     for (LogRecord record : log.records()) {
       acceptor.restore(++lsn, record);
     }
-    return new NodeCore(
-        BoundedScenario.NODES.get(node), LAYOUT, acceptor, lsn + 1, timing, new NoChance(), mine);
+    return new NodeCore(ids.get(node), layout, acceptor, lsn + 1, timing, new NoChance(), mine);
   }
 
   /// As every host must: what the start appends is durable before anything else happens.
@@ -357,7 +378,20 @@ final class NodeStates {
     }
     effects.removeIf(effect -> effect instanceof Effect.Append);
     Local begun =
-        new Local(node, null, 0, found, log, found.lsn(), 0, false, core.boot(), new long[0]);
+        new Local(
+            node,
+            null,
+            0,
+            found,
+            log,
+            found.lsn(),
+            0,
+            false,
+            false,
+            core.boot(),
+            false,
+            0,
+            new long[0]);
     // The first event after a start is that its records are durable, one by one.
     Local at = begun;
     List<Integer> sent = new ArrayList<>();
@@ -370,8 +404,8 @@ final class NodeStates {
     // The others confirm that they know of no later start, which takes no more than time, and then
     // nothing is heard of them for a while.
     List<Event> events = new ArrayList<>();
-    for (String peer : BoundedScenario.NODES) {
-      if (!peer.equals(BoundedScenario.NODES.get(node))) {
+    for (String peer : ids) {
+      if (!peer.equals(ids.get(node))) {
         events.add(new Event.Received(peer, 0, Formed.pong(core)));
         events.add(new Event.Undelivered(peer, List.of()));
       }
@@ -393,7 +427,10 @@ final class NodeStates {
         durable,
         0,
         false,
+        false,
         core.boot(),
+        false,
+        0,
         new long[0]);
   }
 
@@ -430,7 +467,10 @@ final class NodeStates {
             durable,
             0,
             false,
+            false,
             core.boot(),
+            false,
+            0,
             new long[0]);
     return new Step(register(next, core), ints(sent), told);
   }
@@ -442,7 +482,7 @@ final class NodeStates {
         case Effect.Send(var to, var message) -> {
           // Pings are all lost: they only tell of a peer that it is there, as every message does.
           if (!(message instanceof Message.Ping || message instanceof Message.Pong)) {
-            sent.add(packetId(new Packet(node, boot, BoundedScenario.NODES.indexOf(to), message)));
+            sent.add(packetId(new Packet(node, boot, ids.indexOf(to), message)));
           }
         }
         case Effect.Respond(var ticket, var answer) ->
@@ -458,9 +498,7 @@ final class NodeStates {
     int id = intern(packet, packets, packetIds);
     if (id == receives.size()) {
       receives.add(
-          ask(
-              new Event.Received(
-                  BoundedScenario.NODES.get(packet.from()), packet.boot(), packet.message())));
+          ask(new Event.Received(ids.get(packet.from()), packet.boot(), packet.message())));
     }
     return id;
   }
@@ -493,13 +531,27 @@ final class NodeStates {
             local.durable(),
             logState(local.log(), local.durable()),
             alarm.isPresent() && alarm.getAsLong() < BoundedScenario.NEVER.toNanos(),
+            alarm.isPresent() && alarm.getAsLong() <= core.now() + 1,
             local.boot(),
+            waitsForItself(core, ids.get(local.node())),
+            core.epoch(),
             calls.keySet().stream().mapToLong(call -> (Long) call).sorted().toArray()));
     live.put(locals.size() - 1, core);
     if (live.size() > LIVE_CORES) {
       live.pollFirstEntry();
     }
     return locals.size() - 1;
+  }
+
+  private static boolean waitsForItself(NodeCore core, String self) {
+    for (Object replies : ((Map<?, ?>) CanonicalForm.read(core, "held")).values()) {
+      for (Object reply : (List<?>) replies) {
+        if (CanonicalForm.read(reply, "to").equals(self)) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   private int logState(Log log, long durable) {

@@ -21,10 +21,12 @@ import org.jspecify.annotations.Nullable;
 /// [ExhaustiveTest] checks against a search without them:
 ///
 /// - A reply that nobody waits for any more (its call is over, and delivering it now changes
-///   nothing) is removed, and so is a read whose reader has gone. Call numbers are never reused.
-///   What such a reply might still say is that its sender is there, which is a hint and no more.
-/// - A node that can never coordinate, once no crash is left in the budget, forces at once: a reply
-///   that waits for the disk is the same as one that waits in the network.
+///   nothing) is removed, and so is a read whose reader has gone, and whatever is of an epoch that
+///   its receiver has left for good. Call numbers are never reused. What such a message might
+///   still say is that its sender is there, which is a hint and no more.
+/// - Once no crash is left in the budget, a node forces at once unless something that it says to
+///   itself waits for the disk: a reply to another that waits for the disk is the same as one that
+///   waits in the network.
 ///
 /// Silent losses, down times and partitions need no steps of their own: a message that is never
 /// delivered, or late, is explored anyway, as every state is checked and not only the last ones.
@@ -97,38 +99,38 @@ final class StateSpace {
     boolean visit(Move move, int @Nullable [] next, @Nullable String wrong);
   }
 
-  // Places in a state.
-  private static final int CLIENTS = 3;
-  private static final int BUDGET = 4;
-  private static final int PACKETS = 5;
-
   // Places in a budget, in bits.
   private static final int ALARMS = 0;
-  private static final int CRASHES = 8;
-  private static final int DUPLICATES = 16;
-  private static final int NOTICES = 24;
+  private static final int CRASHES = 6;
+  private static final int DUPLICATES = 12;
+  private static final int NOTICES = 18;
+  private static final int RESTS = 24;
 
   private final BoundedScenario scenario;
   private final NodeStates nodes;
   private final ClientStates clients;
   private final ChosenValues logs;
   private final SeenStates seen = new SeenStates();
-  private final int neverCoordinates;
+  private final List<String> ids;
   private final boolean reduced;
+
+  // Places in a state, after those of the nodes.
+  private final int clientsAt;
+  private final int budgetAt;
+  private final int packetsAt;
+
   private long transitions;
 
   private StateSpace(BoundedScenario scenario, Supplier<Rules> rules, boolean reduced) {
     this.scenario = scenario;
     this.reduced = reduced;
-    this.nodes = new NodeStates(scenario.patience().timing(), rules);
+    this.ids = scenario.nodes();
+    this.clientsAt = ids.size();
+    this.budgetAt = clientsAt + 1;
+    this.packetsAt = budgetAt + 1;
+    this.nodes = new NodeStates(scenario, rules);
     this.clients = new ClientStates(scenario, nodes);
-    this.logs = new ChosenValues(nodes);
-    // Writes are forwarded to nodes of a higher place only, which have lower numbers here.
-    int last = 0;
-    for (BoundedScenario.Op op : scenario.ops()) {
-      last = Math.max(last, Math.max(op.node(), op.retryNode()));
-    }
-    this.neverCoordinates = last + 1;
+    this.logs = new ChosenValues(scenario, nodes);
   }
 
   static Result search(BoundedScenario scenario, Supplier<Rules> rules) {
@@ -195,14 +197,32 @@ final class StateSpace {
   // Where the search starts.
 
   private int[] start() {
-    int[] state = new int[PACKETS];
-    for (int node = 0; node < 3; node++) {
+    int[] state = new int[packetsAt];
+    for (int node = 0; node < ids.size(); node++) {
       state[node] = nodes.start(node).next();
     }
-    state[CLIENTS] = clients.initial();
+    state[clientsAt] = clients.initial();
+    for (String id : ids) {
+      if (!scenario.members().before().contains(id)) {
+        // It would like to become a member.
+        OpId disk = scenario.disk(id);
+        Message hello = new Message.Ping(new Message.Scope(1), 0, disk, 0, 0);
+        introduce(
+            state,
+            (peer, boot) ->
+                peer.equals(id)
+                    ? new Event.Received(peer, boot, hello)
+                    : new Event.Undelivered(peer, List.of()));
+      }
+    }
     for (int op = 0; op < scenario.before().size(); op++) {
-      introduce(state, (peer, _) -> new Event.Undelivered(peer, List.of()));
-      state = undisturbed(state, op);
+      BoundedScenario.Kind kind = clients.op(op).kind();
+      if (kind == BoundedScenario.Kind.MOVE || kind == BoundedScenario.Kind.PURGE) {
+        introduce(state, (peer, boot) -> new Event.Received(peer, boot, new Message.Pong(0)));
+      } else {
+        introduce(state, (peer, _) -> new Event.Undelivered(peer, List.of()));
+      }
+      state = kind == BoundedScenario.Kind.PURGE ? purged(state, op) : undisturbed(state, op);
     }
     switch (scenario.start()) {
       case ACQUAINTED ->
@@ -210,7 +230,7 @@ final class StateSpace {
           introduce(state, (peer, boot) -> new Event.Received(peer, boot, new Message.Pong(0)));
       case APART -> introduce(state, (peer, _) -> new Event.Undelivered(peer, List.of()));
       case RESTARTED -> {
-        for (int node = 0; node < 3; node++) {
+        for (int node = 0; node < ids.size(); node++) {
           state[node] = nodes.step(state[node], NodeStates.CRASH).next();
         }
       }
@@ -219,7 +239,7 @@ final class StateSpace {
       // After some looks kv-1 finds the tombstone old, and begins to purge it if it believes the
       // others to be there.
       introduce(state, 0, (peer, boot) -> new Event.Received(peer, boot, new Message.Pong(0)));
-      for (int looks = 0; state.length == PACKETS; looks++) {
+      for (int looks = 0; state.length == packetsAt; looks++) {
         if (looks == 10) {
           throw new IllegalStateException("nothing is purged");
         }
@@ -230,13 +250,14 @@ final class StateSpace {
       }
     }
     BoundedScenario.Budget budget = scenario.budget();
-    state[BUDGET] =
+    state[budgetAt] =
         budget.alarms() << ALARMS
             | budget.crashes() << CRASHES
             | budget.duplicates() << DUPLICATES
-            | budget.notices() << NOTICES;
+            | budget.notices() << NOTICES
+            | budget.rests() << RESTS;
     if (scenario.opening() == BoundedScenario.Opening.TOGETHER) {
-      for (int op : clients.beginnable(state[CLIENTS])) {
+      for (int op : clients.beginnable(state[clientsAt])) {
         state = require(send(state, op));
       }
     }
@@ -248,43 +269,79 @@ final class StateSpace {
   }
 
   private void introduce(int[] state, News news) {
-    for (int node = 0; node < 3; node++) {
+    for (int node = 0; node < ids.size(); node++) {
       introduce(state, node, news);
     }
   }
 
   private void introduce(int[] state, int node, News news) {
-    long[] boots = {nodes.boot(state[0]), nodes.boot(state[1]), nodes.boot(state[2])};
-    for (int peer = 0; peer < 3; peer++) {
+    for (int peer = 0; peer < ids.size(); peer++) {
       if (peer != node) {
-        Event event = news.of(BoundedScenario.NODES.get(peer), boots[peer]);
+        Event event = news.of(ids.get(peer), nodes.boot(state[peer]));
         state[node] = nodes.step(state[node], nodes.ask(event)).next();
       }
     }
   }
 
   /// Carries out an operation with everything delivered and forced at once, and alarms ringing only
-  /// when nothing else is left to do.
+  /// when nothing else is left to do. Of a change of the members, what is to tell the old nodes of
+  /// it stays in flight, and the node that decided it has just begun to carry it out.
   private int[] undisturbed(int[] from, int op) {
+    boolean move = clients.op(op).kind() == BoundedScenario.Kind.MOVE;
+    int at = clients.op(op).node();
     int[] state = require(send(from, op));
+    while (true) {
+      int node = pending(state);
+      int place = packetsAt;
+      while (move
+          && place < state.length
+          && nodes.packet(state[place]).message() instanceof Message.Install
+          && scenario.members().before().contains(ids.get(nodes.packet(state[place]).to()))) {
+        place++;
+      }
+      if (node >= 0) {
+        state = require(stepped(state, node, NodeStates.FORCE, -1, 0));
+      } else if (place < state.length) {
+        int to = nodes.packet(state[place]).to();
+        state = require(stepped(state, to, nodes.receive(state[place]), place, 0));
+      } else if (!clients.answered(state[clientsAt], op)) {
+        if (clients.closed(state[clientsAt], op)) {
+          throw new IllegalStateException("operation #" + op + " is refused before the search");
+        }
+        state = require(stepped(state, at, NodeStates.RING, -1, 0));
+      } else {
+        int[] last = move ? require(stepped(state, at, NodeStates.RING, -1, 0)) : state;
+        if (move && last.length == state.length) {
+          throw new IllegalStateException(ids.get(at) + " does not carry out the change");
+        }
+        return last;
+      }
+    }
+  }
+
+  /// Lets time pass at one node, everything delivered and forced at once, until it has forgotten a
+  /// tombstone.
+  private int[] purged(int[] from, int op) {
+    int[] state = from.clone();
+    state[clientsAt] = clients.done(state[clientsAt], op);
     while (true) {
       int node = pending(state);
       if (node >= 0) {
         state = require(stepped(state, node, NodeStates.FORCE, -1, 0));
-      } else if (state.length > PACKETS) {
-        int to = nodes.packet(state[PACKETS]).to();
-        state = require(stepped(state, to, nodes.receive(state[PACKETS]), PACKETS, 0));
-      } else if (clients.answered(state[CLIENTS], op)) {
+      } else if (state.length > packetsAt) {
+        int to = nodes.packet(state[packetsAt]).to();
+        state = require(stepped(state, to, nodes.receive(state[packetsAt]), packetsAt, 0));
+      } else if (nodes.records(nodes.logState(state[clients.op(op).node()])).stream()
+          .anyMatch(LogRecord.Purged.class::isInstance)) {
         return state;
       } else {
-        int at = clients.op(op).node();
-        state = require(stepped(state, at, NodeStates.RING, -1, 0));
+        state = require(stepped(state, clients.op(op).node(), NodeStates.RING, -1, 0));
       }
     }
   }
 
   private int pending(int[] state) {
-    for (int node = 0; node < 3; node++) {
+    for (int node = 0; node < ids.size(); node++) {
       if (nodes.pending(state[node]) > 0) {
         return node;
       }
@@ -303,9 +360,9 @@ final class StateSpace {
 
   /// Shows every successor to the visitor, until it has enough.
   private void successors(int[] state, Visitor visitor) {
-    int budget = state[BUDGET];
-    for (int i = PACKETS; i < state.length; i++) {
-      if (i > PACKETS && state[i] == state[i - 1]) {
+    int budget = state[budgetAt];
+    for (int i = packetsAt; i < state.length; i++) {
+      if (i > packetsAt && state[i] == state[i - 1]) {
         continue;
       }
       int packet = state[i];
@@ -330,16 +387,17 @@ final class StateSpace {
         }
       }
     }
-    for (int node = 0; node < 3; node++) {
+    for (int node = 0; node < ids.size(); node++) {
       int pending = nodes.pending(state[node]);
       if (pending > 0
           && !show(visitor, Act.FORCE, node, 0, stepped(state, node, NodeStates.FORCE, -1, 0))) {
         return;
       }
-      if (left(budget, ALARMS)
+      int purse = nodes.rests(state[node]) && left(budget, RESTS) ? RESTS : ALARMS;
+      if (left(budget, purse)
           && nodes.hasAlarm(state[node])
           && !show(
-              visitor, Act.RING, node, 0, stepped(state, node, NodeStates.RING, -1, 1 << ALARMS))) {
+              visitor, Act.RING, node, 0, stepped(state, node, NodeStates.RING, -1, 1 << purse))) {
         return;
       }
       for (int kept = 0; left(budget, CRASHES) && kept <= pending; kept++) {
@@ -349,12 +407,12 @@ final class StateSpace {
         }
       }
     }
-    for (int op : clients.beginnable(state[CLIENTS])) {
+    for (int op : clients.beginnable(state[clientsAt])) {
       if (!show(visitor, Act.SEND, op, 0, send(state, op))) {
         return;
       }
     }
-    for (int op : clients.retriable(state[CLIENTS])) {
+    for (int op : clients.retriable(state[clientsAt])) {
       if (!show(visitor, Act.SEND, op, 1, send(state, op))) {
         return;
       }
@@ -366,14 +424,14 @@ final class StateSpace {
   }
 
   private static boolean left(int budget, int place) {
-    return (budget >>> place & 0xff) != 0;
+    return (budget >>> place & 0x3f) != 0;
   }
 
   private int @Nullable [] send(int[] state, int op) {
-    int node = clients.node(state[CLIENTS], op);
-    int event = nodes.ask(clients.request(state[CLIENTS], op));
+    int node = clients.node(state[clientsAt], op);
+    int event = nodes.ask(clients.request(state[clientsAt], op));
     int[] sent = state.clone();
-    sent[CLIENTS] = clients.sent(state[CLIENTS], op);
+    sent[clientsAt] = clients.sent(state[clientsAt], op);
     return stepped(sent, node, event, -1, 0);
   }
 
@@ -392,24 +450,24 @@ final class StateSpace {
     NodeStates.Step step = nodes.step(state[node], event);
     int sent = step.packets().length;
     int[] next = new int[state.length - (used < 0 ? 0 : 1) + sent];
-    System.arraycopy(state, 0, next, 0, PACKETS);
-    int to = PACKETS;
-    for (int i = PACKETS; i < state.length; i++) {
+    System.arraycopy(state, 0, next, 0, packetsAt);
+    int to = packetsAt;
+    for (int i = packetsAt; i < state.length; i++) {
       if (i != used) {
         next[to++] = state[i];
       }
     }
     System.arraycopy(step.packets(), 0, next, to, sent);
     next[node] = step.next();
-    next[BUDGET] -= cost;
+    next[budgetAt] -= cost;
     if (NodeStates.isCrash(event)) {
-      next[CLIENTS] = clients.lost(next[CLIENTS], node);
+      next[clientsAt] = clients.lost(next[clientsAt], node);
     }
     boolean logged = nodes.logState(state[node]) != nodes.logState(step.next());
     if (!consistent(next, step, logged)) {
       return null;
     }
-    return settle(next, node, unsettled ? PACKETS : next.length - sent);
+    return settle(next, node, unsettled ? packetsAt : next.length - sent);
   }
 
   /// Whether the new state may be; if not, [#wrong] says why.
@@ -422,7 +480,7 @@ final class StateSpace {
     if (!logged && !proposes && step.told().isEmpty()) {
       return true;
     }
-    ChosenValues.Verdict verdict = logs.of(next[0], next[1], next[2]);
+    ChosenValues.Verdict verdict = logs.of(next);
     wrong = verdict.wrong();
     if (wrong == null && (proposes || logged)) {
       wrong = twoValues(next, verdict);
@@ -433,11 +491,11 @@ final class StateSpace {
         if (clients.op(op).kind() != BoundedScenario.Kind.ELSEWHERE) {
           wrong = logs.unfounded(verdict, op, nodes.answer(told.answer()));
         }
-        next[CLIENTS] = clients.told(next[CLIENTS], told);
+        next[clientsAt] = clients.told(next[clientsAt], told);
       }
     }
     if (wrong == null) {
-      wrong = clients.violation(next[CLIENTS]);
+      wrong = clients.violation(next[clientsAt]);
     }
     return wrong == null;
   }
@@ -445,9 +503,9 @@ final class StateSpace {
   /// Whether two Accepts under way, or one and a log, have different values for one ballot.
   private @Nullable String twoValues(int[] state, ChosenValues.Verdict verdict) {
     java.util.TreeMap<Ballot, Versioned> proposed = new java.util.TreeMap<>();
-    for (int i = PACKETS; i < state.length; i++) {
+    for (int i = packetsAt; i < state.length; i++) {
       if (nodes.packet(state[i]).message() instanceof Message.Accept accept
-          && accept.key().equals(BoundedScenario.KEY)) {
+          && accept.key().equals(scenario.key())) {
         Versioned other = verdict.proposed().get(accept.ballot());
         if (other == null) {
           other = proposed.putIfAbsent(accept.ballot(), accept.value());
@@ -466,16 +524,16 @@ final class StateSpace {
   /// @param fresh the place of the first message that this step sent
   private int @Nullable [] settle(int[] next, int changed, int fresh) {
     int[] state = next;
-    if (reduced && !left(state[BUDGET], CRASHES)) {
-      for (int node = neverCoordinates; node < 3; node++) {
-        if (nodes.pending(state[node]) > 0) {
+    if (reduced && !left(state[budgetAt], CRASHES)) {
+      for (int node = 0; node < ids.size(); node++) {
+        if (nodes.pending(state[node]) > 0 && !nodes.waitsForItself(state[node])) {
           // What this step sent has not been looked at yet; it is, once the forcing has ended.
           return stepped(state, node, NodeStates.FORCE, -1, 0, true);
         }
       }
     }
-    int kept = PACKETS;
-    for (int i = PACKETS; i < state.length; i++) {
+    int kept = packetsAt;
+    for (int i = packetsAt; i < state.length; i++) {
       NodeStates.Packet content = nodes.packet(state[i]);
       boolean concerned = i >= fresh || content.to() == changed || content.from() == changed;
       if (!reduced || !concerned || !finished(state, content, state[i])) {
@@ -483,18 +541,18 @@ final class StateSpace {
       }
     }
     state = kept == state.length ? state : Arrays.copyOf(state, kept);
-    Arrays.sort(state, PACKETS, state.length);
+    Arrays.sort(state, packetsAt, state.length);
     return state;
   }
 
   private boolean finished(int[] state, NodeStates.Packet content, int packet) {
     Message message = content.message();
     int asker = message instanceof Message.Reply ? content.to() : content.from();
-    if (!(message instanceof Message.Reply || message instanceof Message.Read)
+    int receiver = state[content.to()];
+    if (!(message instanceof Message.Reply || isRead(message) || isPast(state, message, receiver))
         || nodes.awaits(state[asker], message.call())) {
       return false;
     }
-    int receiver = state[content.to()];
     NodeStates.Step step = nodes.step(receiver, nodes.receive(packet));
     if (step.next() != receiver || !step.told().isEmpty()) {
       return false;
@@ -504,7 +562,26 @@ final class StateSpace {
         return false;
       }
     }
-    return message instanceof Message.Read || step.packets().length == 0;
+    return !(message instanceof Message.Reply) || step.packets().length == 0;
+  }
+
+  private static boolean isRead(Message message) {
+    return message instanceof Message.Read || message instanceof Message.Scan;
+  }
+
+  /// Whether the receiver is in a later epoch than the request, or than the layout that is offered
+  /// to it, and cannot fall back by a crash.
+  private boolean isPast(int[] state, Message message, int receiver) {
+    if (left(state[budgetAt], CRASHES) && nodes.pending(receiver) > 0) {
+      return false;
+    }
+    long epoch = nodes.epoch(receiver);
+    return switch (message) {
+      case Message.Install install -> install.layout().epoch() <= epoch;
+      case Message.AskLayout _ -> false;
+      case Message.Request request -> request.scope().epoch() < epoch;
+      default -> false;
+    };
   }
 
   // How to check it.
@@ -513,7 +590,10 @@ final class StateSpace {
     int[] start = start();
     for (int walk = 0; walk < walks; walk++) {
       int[] state = start;
-      NodeStates.Twin[] twins = {nodes.twin(start[0]), nodes.twin(start[1]), nodes.twin(start[2])};
+      NodeStates.Twin[] twins = new NodeStates.Twin[ids.size()];
+      for (int node = 0; node < twins.length; node++) {
+        twins[node] = nodes.twin(start[node]);
+      }
       while (true) {
         List<Move> moves = new ArrayList<>();
         List<int[]> reached = new ArrayList<>();
@@ -535,7 +615,7 @@ final class StateSpace {
           return different;
         }
         // Whatever was forced along with it.
-        for (int node = neverCoordinates; node < 3; node++) {
+        for (int node = 0; node < ids.size(); node++) {
           while (twins[node].state() != reached.get(choice)[node]) {
             if (nodes.pending(twins[node].state()) == 0) {
               return "a node ended in another state";
@@ -567,13 +647,13 @@ final class StateSpace {
       case CRASH -> new Happening(move.what(), NodeStates.CRASH + move.survivors());
       case SEND ->
           new Happening(
-              clients.node(state[CLIENTS], move.what()),
-              nodes.ask(clients.request(state[CLIENTS], move.what())));
+              clients.node(state[clientsAt], move.what()),
+              nodes.ask(clients.request(state[clientsAt], move.what())));
     };
   }
 
-  private static Event notice(NodeStates.Packet packet) {
-    return new Event.Undelivered(BoundedScenario.NODES.get(packet.to()), List.of(packet.message()));
+  private Event notice(NodeStates.Packet packet) {
+    return new Event.Undelivered(ids.get(packet.to()), List.of(packet.message()));
   }
 
   // How to tell it.
@@ -618,10 +698,8 @@ final class StateSpace {
             op,
             spec.client(),
             spec.kind(),
-            BoundedScenario.NODES.get(spec.node()),
-            spec.retryNode() < 0
-                ? ""
-                : ", again at " + BoundedScenario.NODES.get(spec.retryNode()));
+            ids.get(spec.node()),
+            spec.retryNode() < 0 ? "" : ", again at " + ids.get(spec.retryNode()));
   }
 
   private void tell(StringBuilder text, int count, int[] state, Move move) {
@@ -633,14 +711,14 @@ final class StateSpace {
             NodeStates.Packet packet = nodes.packet(move.what());
             yield "receives from %s%s: %s"
                 .formatted(
-                    BoundedScenario.NODES.get(packet.from()),
+                    ids.get(packet.from()),
                     move.act() == Act.DUPLICATE ? " (and will again)" : "",
                     text(packet.message()));
           }
           case NOTICE -> {
             NodeStates.Packet packet = nodes.packet(move.what());
             yield "is told that %s was not connected for %s"
-                .formatted(BoundedScenario.NODES.get(packet.to()), text(packet.message()));
+                .formatted(ids.get(packet.to()), text(packet.message()));
           }
           case FORCE -> "forces a record";
           case RING -> "hears its next alarm";
@@ -649,13 +727,11 @@ final class StateSpace {
           case SEND ->
               (move.survivors() == 0 ? "is asked for " : "is asked again for ") + "#" + move.what();
         };
-    text.append("%4d  %s %s%n".formatted(count, BoundedScenario.NODES.get(node), what));
+    text.append("%4d  %s %s%n".formatted(count, ids.get(node), what));
     NodeStates.Step step = nodes.step(state[node], happening.event());
     for (int packet : step.packets()) {
       NodeStates.Packet sent = nodes.packet(packet);
-      text.append(
-          "          sends %s %s%n"
-              .formatted(BoundedScenario.NODES.get(sent.to()), text(sent.message())));
+      text.append("          sends %s %s%n".formatted(ids.get(sent.to()), text(sent.message())));
     }
     for (NodeStates.Told told : step.told()) {
       text.append(
@@ -666,7 +742,7 @@ final class StateSpace {
 
   private static String text(Message message) {
     return switch (message) {
-      case Message.Prepare prepare -> "Prepare " + prepare.ballot();
+      case Message.Prepare prepare -> "Prepare %s%s".formatted(prepare.ballot(), of(prepare.key()));
       case Message.Promise promise ->
           "Promise, accepted %s %s"
               .formatted(
@@ -676,15 +752,26 @@ final class StateSpace {
                       : text(promise.value()));
       case Message.Nack nack -> "Nack, promised " + nack.promised();
       case Message.Accept accept ->
-          "Accept %s %s, next %s".formatted(accept.ballot(), text(accept.value()), accept.next());
+          "Accept %s %s, next %s%s"
+              .formatted(
+                  accept.ballot(),
+                  accept.key().equals(Key.LAYOUT) ? "" : text(accept.value()),
+                  accept.next(),
+                  of(accept.key()));
       case Message.Accepted accepted ->
           "Accepted " + accepted.ballot() + (accepted.next() ? ", and next" : "");
       case Message.Purge purge -> "Purge " + purge.ballot();
-      case Message.Read _ -> "Read";
+      case Message.Read read -> "Read" + of(read.key());
+      case Message.Scan scan -> "Scan of partition " + scan.partition();
+      case Message.Install install -> "Install " + install.layout();
       case Message.ReadReply reply -> "ReadReply, accepted " + reply.accepted();
       case Message.Forward forward -> "Forward of #" + forward.mutation().op().low();
       default -> message.toString();
     };
+  }
+
+  private static String of(Key key) {
+    return key.equals(Key.LAYOUT) ? " (of the layout)" : "";
   }
 
   private static String text(@Nullable Versioned value) {
