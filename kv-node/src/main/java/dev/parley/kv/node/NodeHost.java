@@ -44,6 +44,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
@@ -62,6 +63,10 @@ public class NodeHost {
 
   private static final int MAX_WAITING = 1024;
 
+  /// A slow disk must not look like a dead node: after this an answer is given without waiting for
+  /// it, at the next look.
+  private static final long MAX_HELD_NANOS = 100_000_000L;
+
   private final Vertx vertx;
   private final Settings settings;
   private final MeterRegistry meters;
@@ -78,27 +83,34 @@ public class NodeHost {
   private long timerDue = Long.MAX_VALUE;
   private final ArrayDeque<Runnable> deferred = new ArrayDeque<>();
   private boolean working;
-  private @Nullable Replies replies;
+
+  /// By peer. A link has one batch of small messages out at a time.
+  private final Map<String, HeldAnswer> heldAnswers = new HashMap<>();
+
+  /// The last record that was given to the log.
+  private long appended;
 
   /// What exists once the log is recovered.
   private record Running(ContextInternal loop, NodeCore core, LogWriter writer, FileChannel lock) {}
 
-  /// Replies to one peer that leave in the answer to the very batch they answer.
-  private static final class Replies {
-    private final String to;
+  /// The answer to a batch of a peer that is held back until what the batch wrote is on disk:
+  /// whatever is to be replied to that peer meanwhile leaves in it.
+  private static final class HeldAnswer {
+    private final Consumer<@Nullable Batch> give;
+    private final long since = System.nanoTime();
     private final List<Message> messages = new ArrayList<>();
     private int bytes;
+    private long afterLsn;
 
-    Replies(String to) {
-      this.to = to;
+    HeldAnswer(Consumer<@Nullable Batch> give) {
+      this.give = give;
     }
 
     /// Requests never ride along: what becomes of an answer is not known, and whether a request
     /// was delivered must be. Neither do large bodies, for which all small ones would wait.
-    boolean take(String receiver, Message message) {
+    boolean take(Message message) {
       int weight = PeerLink.weight(message);
-      if (!receiver.equals(to)
-          || !(message instanceof Message.Reply)
+      if (!(message instanceof Message.Reply)
           || weight > PeerLink.LARGE
           || bytes + weight > PeerLink.BATCH_BYTES) {
         return false;
@@ -231,8 +243,9 @@ public class NodeHost {
             });
   }
 
-  /// Hands a peer's batch to the core. `answer` gets, on the core's event loop, what the core
-  /// replied to that peer at once, or null; what waits for the disk goes its own way later.
+  /// Hands a peer's batch to the core. `answer` gets, on the core's event loop, what there is to
+  /// reply to that peer, or null: at once if the batch wrote nothing, else when that is on disk. So
+  /// replies need no batch of their own, and what comes next gathers on the other side meanwhile.
   public void receive(Batch batch, Consumer<@Nullable Batch> answer) {
     if (running == null) {
       answer.accept(null);
@@ -240,22 +253,37 @@ public class NodeHost {
     }
     work(
         () -> {
-          Replies collected = new Replies(batch.from());
-          replies = collected;
-          try {
-            received(batch);
-          } finally {
-            replies = null;
+          // One that is held still is of a large message, or came by a connection that is gone.
+          give(batch.from());
+          HeldAnswer held = new HeldAnswer(answer);
+          heldAnswers.put(batch.from(), held);
+          long before = appended;
+          received(batch);
+          if (appended == before) {
+            give(batch.from());
+          } else {
+            held.afterLsn = appended;
           }
-          answer.accept(
-              collected.messages.isEmpty()
-                  ? null
-                  : new Batch(
-                      settings.cluster(),
-                      settings.self(),
-                      running().core().boot(),
-                      collected.messages));
         });
+  }
+
+  private void give(String peer) {
+    HeldAnswer held = heldAnswers.remove(peer);
+    if (held != null) {
+      held.give.accept(
+          held.messages.isEmpty()
+              ? null
+              : new Batch(
+                  settings.cluster(), settings.self(), running().core().boot(), held.messages));
+    }
+  }
+
+  private void giveHeld(Predicate<HeldAnswer> which) {
+    for (Map.Entry<String, HeldAnswer> each : List.copyOf(heldAnswers.entrySet())) {
+      if (which.test(each.getValue())) {
+        give(each.getKey());
+      }
+    }
   }
 
   /// Hands a peer's batch to the core; all replies go their own way.
@@ -432,6 +460,7 @@ public class NodeHost {
     step(
         new Event.LogShape(
             progress.segments(), settings.segmentBytes(), progress.secondFirstLsn()));
+    giveHeld(held -> held.afterLsn <= progress.durable());
     while (!waitingForLog.isEmpty() && !logBehind()) {
       waitingForLog.remove().run();
     }
@@ -457,7 +486,10 @@ public class NodeHost {
   private void carryOut(List<Effect> effects) {
     for (Effect effect : effects) {
       switch (effect) {
-        case Effect.Append(_, var record) -> running().writer().append(record);
+        case Effect.Append(var lsn, var record) -> {
+          running().writer().append(record);
+          appended = lsn;
+        }
         case Effect.DropBelow(var lsn) -> running().writer().dropBelow(lsn);
         case Effect.Send(var to, var message) -> send(to, message);
         case Effect.LayoutChanged(var layout) -> link(layout);
@@ -508,8 +540,8 @@ public class NodeHost {
 
   /// A member is linked already; one that was removed is told so when it asks, and then let go.
   private void send(String to, Message message) {
-    Replies riding = replies;
-    if (riding != null && riding.take(to, message)) {
+    HeldAnswer riding = heldAnswers.get(to);
+    if (riding != null && riding.take(message)) {
       return;
     }
     PeerLink link = links.get(to);
@@ -562,6 +594,7 @@ public class NodeHost {
   private void look() {
     NodeCore core = running().core();
     long now = System.nanoTime();
+    giveHeld(held -> now - held.since > MAX_HELD_NANOS);
     List<NodeStatus.Member> members = new ArrayList<>();
     int reachable = 0;
     Layout layout = core.layout();

@@ -17,7 +17,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
-/// Where batches from peers arrive; the answer carries what could be replied at once. Anything that
+/// Where batches from peers arrive; the answer carries the replies (see [NodeHost]). Anything that
 /// is not from a member of this very cluster with the service token is refused before it reaches
 /// the core.
 @ApplicationScoped
