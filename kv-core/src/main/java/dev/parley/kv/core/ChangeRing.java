@@ -2,7 +2,7 @@ package dev.parley.kv.core;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -34,7 +34,7 @@ final class ChangeRing {
   /// are as many as may be remembered, and then leave all at once.
   private final ArrayList<Change> changes = new ArrayList<>();
 
-  private final HashMap<Key, Change> latest = new HashMap<>();
+  private final LinkedHashMap<Key, Change> latest = new LinkedHashMap<>();
   private final ArrayDeque<Change> fresh = new ArrayDeque<>();
   private long horizon;
   private long durable;
