@@ -37,6 +37,9 @@ class ExhaustiveTest {
     StateSpace.Result result = StateSpace.search(scenario, Rules::new);
     System.out.println(result);
     assertNull(result.violation());
+    if (scenario.members().move() && scenario.budget().rests() > 0) {
+      assertEquals(3, result.epoch(), "the key never came to its new nodes alone");
+    }
   }
 
   @Test

@@ -198,6 +198,11 @@ final class NodeStates {
     return locals.get(state).waitsForItself();
   }
 
+  /// The latest epoch that any node was seen in.
+  long latestEpoch() {
+    return locals.stream().mapToLong(Local::epoch).max().orElse(0);
+  }
+
   /// The epoch of the layout that the node goes by.
   long epoch(int state) {
     return locals.get(state).epoch();

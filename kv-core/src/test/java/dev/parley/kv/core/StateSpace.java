@@ -42,6 +42,7 @@ final class StateSpace {
   /// @param nodeStates how many states of single nodes there were
   /// @param histories what clients were told, in every order that they could tell apart
   /// @param depth most steps from the start
+  /// @param epoch the latest that any node came into
   record Result(
       BoundedScenario scenario,
       @Nullable String violation,
@@ -49,6 +50,7 @@ final class StateSpace {
       long transitions,
       int depth,
       int nodeStates,
+      long epoch,
       Set<String> histories,
       double seconds) {
 
@@ -190,6 +192,7 @@ final class StateSpace {
         transitions,
         depth,
         nodes.count(),
+        nodes.latestEpoch(),
         clients.histories(),
         (System.nanoTime() - begun) / 1e9);
   }
