@@ -56,18 +56,18 @@ final class Filler {
 
   private static void write(Client client, Store store, int key, String value)
       throws InterruptedException {
-    Client.Answer answer = null;
-    for (int attempt = 1; attempt <= TRIES; attempt++) {
-      int member = (key + attempt) % store.members().size();
-      answer =
-          store.put(
-              client, member, key(key), value, "fill-" + key, attempt, 0, Duration.ofSeconds(10));
-      if (answer.success()) {
-        return;
-      }
-      Thread.sleep(attempt * 50L);
-    }
-    throw new IllegalStateException("key " + key + " cannot be written: " + answer);
+    insist(
+        "key " + key,
+        attempt ->
+            store.put(
+                client,
+                (key + attempt) % store.members().size(),
+                key(key),
+                value,
+                "fill-" + key,
+                attempt,
+                0,
+                Duration.ofSeconds(10)));
   }
 
   /// The same by `POST /v1/batch`, for a million keys in reasonable time.
@@ -97,19 +97,28 @@ final class Filler {
 
   private static void post(Client client, Store store, String json, int number)
       throws InterruptedException {
+    insist(
+        "batch " + number,
+        attempt -> {
+          Member member = store.members().get((number + attempt) % store.members().size());
+          return client.post(member.address(), "/v1/batch", json, Duration.ofSeconds(30));
+        });
+  }
+
+  /// Sends until all of it is written.
+  private static void insist(String what, Work<Client.Answer> sending) throws InterruptedException {
     Client.Answer answer = null;
     for (int attempt = 1; attempt <= TRIES; attempt++) {
-      Member member = store.members().get((number + attempt) % store.members().size());
-      answer = client.post(member.address(), "/v1/batch", json, Duration.ofSeconds(30));
+      answer = sending.run(attempt);
       if (answer.success() && !NOT_WRITTEN.matcher(answer.text()).find()) {
         return;
       }
       Thread.sleep(attempt * 50L);
     }
-    throw new IllegalStateException("batch " + number + " cannot be written: " + answer);
+    throw new IllegalStateException(what + " cannot be written: " + answer);
   }
 
-  /// What one of several workers does.
+  /// What one of several workers does, or one of several attempts.
   interface Work<T> {
     T run(int number) throws InterruptedException;
   }
