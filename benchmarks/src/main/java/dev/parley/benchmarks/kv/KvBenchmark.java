@@ -36,9 +36,6 @@ public final class KvBenchmark {
       Wrk wrk = new Wrk(options.scratch());
       try (Store parley = Store.parley(options, "parley", DEDICATED);
           Store etcd = Store.etcd(options)) {
-        // Ctrl-C must not leave six processes behind.
-        Runtime.getRuntime().addShutdownHook(new Thread(parley::close));
-        Runtime.getRuntime().addShutdownHook(new Thread(etcd::close));
         say("Starting three nodes and three members of etcd");
         etcd.start(client);
         parley.start(client);

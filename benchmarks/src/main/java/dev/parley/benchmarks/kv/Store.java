@@ -139,6 +139,8 @@ final class Store implements AutoCloseable {
   }
 
   void start(Client client) throws IOException, InterruptedException {
+    // Ctrl-C must not leave its processes behind.
+    Runtime.getRuntime().addShutdownHook(new Thread(this::close));
     for (Member member : members) {
       member.start();
     }
