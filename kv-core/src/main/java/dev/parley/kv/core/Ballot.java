@@ -1,5 +1,7 @@
 package dev.parley.kv.core;
 
+import org.jspecify.annotations.Nullable;
+
 /// The number of one attempt to decide a key. A ballot is made once, by one node in one boot, and
 /// carries at most one value for ever.
 public record Ballot(long counter, String node, long boot) implements Comparable<Ballot> {
@@ -24,6 +26,21 @@ public record Ballot(long counter, String node, long boot) implements Comparable
       order = node.compareTo(other.node);
     }
     return order == 0 ? Long.compare(boot, other.boot) : order;
+  }
+
+  /// As the record would have it, without the method handles that it is made of otherwise: ballots
+  /// are compared several times for every message.
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof Ballot(var otherCounter, var otherNode, var otherBoot)
+        && counter == otherCounter
+        && boot == otherBoot
+        && node.equals(otherNode);
+  }
+
+  @Override
+  public int hashCode() {
+    return (31 * Long.hashCode(counter) + Long.hashCode(boot)) * 31 + node.hashCode();
   }
 
   @Override

@@ -52,19 +52,15 @@ public final class Decoder {
 
   public int i32() {
     need(4);
-    int value = 0;
-    for (int i = 0; i < 4; i++) {
-      value = value << 8 | bytes[at++] & 0xff;
-    }
+    int value = (int) BigEndian.I32.get(bytes, at);
+    at += 4;
     return value;
   }
 
   public long i64() {
     need(8);
-    long value = 0;
-    for (int i = 0; i < 8; i++) {
-      value = value << 8 | bytes[at++] & 0xff;
-    }
+    long value = (long) BigEndian.I64.get(bytes, at);
+    at += 8;
     return value;
   }
 

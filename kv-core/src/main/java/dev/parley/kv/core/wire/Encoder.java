@@ -61,9 +61,7 @@ public final class Encoder {
 
   /// Writes `value` over the four bytes at `at`.
   public void setI32(int at, int value) {
-    for (int i = 0; i < 4; i++) {
-      bytes[at + i] = (byte) (value >>> (24 - 8 * i));
-    }
+    BigEndian.I32.set(bytes, at, value);
   }
 
   public Encoder u8(int value) {
@@ -74,17 +72,15 @@ public final class Encoder {
 
   public Encoder i32(int value) {
     room(4);
-    for (int shift = 24; shift >= 0; shift -= 8) {
-      bytes[size++] = (byte) (value >>> shift);
-    }
+    BigEndian.I32.set(bytes, size, value);
+    size += 4;
     return this;
   }
 
   public Encoder i64(long value) {
     room(8);
-    for (int shift = 56; shift >= 0; shift -= 8) {
-      bytes[size++] = (byte) (value >>> shift);
-    }
+    BigEndian.I64.set(bytes, size, value);
+    size += 8;
     return this;
   }
 
