@@ -49,7 +49,7 @@ final class KeyQueue {
     boolean proposed;
 
     boolean finished;
-    NodeCore.@Nullable Alarm expiry;
+    Alarms.@Nullable Alarm expiry;
 
     Attempt(@Nullable Mutation mutation, long deadline, Consumer<Answer> done) {
       this(mutation, false, false, deadline, done);
@@ -130,7 +130,7 @@ final class KeyQueue {
   private boolean purging;
   private @Nullable Warm warm;
   private long call;
-  private NodeCore.@Nullable Alarm alarm;
+  private Alarms.@Nullable Alarm alarm;
   private int losses;
   private int timeouts;
 

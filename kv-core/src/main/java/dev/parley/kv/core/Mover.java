@@ -404,7 +404,7 @@ final class Mover {
     private int done;
     private long keys;
     private long call;
-    private NodeCore.@Nullable Alarm alarm;
+    private Alarms.@Nullable Alarm alarm;
     private boolean over;
 
     private record Arrival(Key key, @Nullable Listing of) {}

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -74,37 +73,6 @@ public final class NodeCore {
   /// A node that is no member and said hello.
   private record Candidate(OpId disk, long heard) {}
 
-  /// Something to do later, unless it is cancelled first.
-  static final class Alarm implements Comparable<Alarm> {
-    private final long due;
-    private final long order;
-    private @Nullable Runnable action;
-
-    private Alarm(long due, long order, Runnable action) {
-      this.due = due;
-      this.order = order;
-      this.action = action;
-    }
-
-    /// Lets go of everything the action would have used.
-    void cancel() {
-      action = null;
-    }
-
-    @Override
-    public int compareTo(Alarm other) {
-      return due == other.due ? Long.compare(order, other.order) : Long.compare(due, other.due);
-    }
-
-    private void ring() {
-      Runnable ringing = action;
-      action = null;
-      if (ringing != null) {
-        ringing.run();
-      }
-    }
-  }
-
   interface ReplyHandler {
     void handle(String from, Message.Reply reply);
   }
@@ -124,11 +92,10 @@ public final class NodeCore {
   private final LinkedHashMap<Key, Long> learned = new LinkedHashMap<>();
   private final LinkedHashMap<Long, Call> calls = new LinkedHashMap<>();
   private final TreeMap<Long, List<Held>> held = new TreeMap<>();
-  private final PriorityQueue<Alarm> alarms = new PriorityQueue<>();
+  private final Alarms alarms = new Alarms();
   private final ArrayDeque<Local> locals = new ArrayDeque<>();
   private List<Effect> effects = new ArrayList<>();
   private long now;
-  private long alarmOrder;
   private long nextLsn;
   private long durableLsn;
   private long nextCall;
@@ -244,9 +211,7 @@ public final class NodeCore {
       case Event.Tick() -> {}
     }
     drain();
-    for (Alarm next = alarms.peek(); next != null && next.due <= now; next = alarms.peek()) {
-      alarms.remove();
-      next.ring();
+    while (alarms.ring(now)) {
       drain();
     }
     clean();
@@ -255,10 +220,7 @@ public final class NodeCore {
 
   /// When [#step] should be called with a tick at the latest.
   public OptionalLong nextDeadline() {
-    while (!alarms.isEmpty() && alarms.peek().action == null) {
-      alarms.remove();
-    }
-    return alarms.isEmpty() ? OptionalLong.empty() : OptionalLong.of(alarms.peek().due);
+    return alarms.nextDue();
   }
 
   public Counters counters() {
@@ -543,14 +505,12 @@ public final class NodeCore {
     return random.nextLong(most + 1);
   }
 
-  Alarm in(long nanos, Runnable action) {
+  Alarms.Alarm in(long nanos, Runnable action) {
     return at(now + nanos, action);
   }
 
-  Alarm at(long due, Runnable action) {
-    Alarm alarm = new Alarm(due, alarmOrder++, action);
-    alarms.add(alarm);
-    return alarm;
+  Alarms.Alarm at(long due, Runnable action) {
+    return alarms.set(due, action);
   }
 
   void send(String to, Message message) {

@@ -30,7 +30,7 @@ final class ReadRound {
   private final TreeSet<String> lost = new TreeSet<>();
   private long call;
   private @Nullable Versioned replayed;
-  private NodeCore.@Nullable Alarm alarm;
+  private Alarms.@Nullable Alarm alarm;
   private boolean over;
   private long version;
 

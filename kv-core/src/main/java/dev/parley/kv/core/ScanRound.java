@@ -44,7 +44,7 @@ final class ScanRound {
   private Layout layout;
   private List<Replicas> reach = List.of();
   private List<String> asked = List.of();
-  private NodeCore.@Nullable Alarm expiry;
+  private Alarms.@Nullable Alarm expiry;
   private boolean over;
 
   ScanRound(

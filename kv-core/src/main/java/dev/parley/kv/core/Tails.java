@@ -24,7 +24,7 @@ final class Tails {
   private final NodeCore node;
   private final ChangeRing ring;
   private final List<Parked> parked = new ArrayList<>();
-  private NodeCore.@Nullable Alarm alarm;
+  private Alarms.@Nullable Alarm alarm;
 
   Tails(NodeCore node, ChangeRing ring) {
     this.node = node;

@@ -160,7 +160,7 @@ final class WatchRound {
   private long opened;
   private long ticket = -1;
   private long ticketSince;
-  private NodeCore.@Nullable Alarm alarm;
+  private Alarms.@Nullable Alarm alarm;
   private long alarmDue;
 
   /// @param number by which the client asks for more

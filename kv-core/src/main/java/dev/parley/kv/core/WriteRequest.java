@@ -35,8 +35,8 @@ final class WriteRequest {
   private Answer.@Nullable OfWrite forwardAnswer;
   private Answer.@Nullable OfWrite localAnswer;
   private long call;
-  private NodeCore.@Nullable Alarm hedge;
-  private NodeCore.@Nullable Alarm expiry;
+  private Alarms.@Nullable Alarm hedge;
+  private Alarms.@Nullable Alarm expiry;
   private boolean ended;
   private boolean settling;
   private boolean over;

@@ -54,13 +54,16 @@ final class CanonicalForm {
   /// Fields of which only a part matters.
   ///
   /// - The numbers of alarms only decide between those due at the same instant. Alarms are walked
-  ///   in that order, so the numbers themselves do not matter.
+  ///   in that order, so the numbers themselves do not matter. When cancelled ones are swept out
+  ///   shows nowhere.
   /// - When a peer was heard of only matters if silence makes it suspect, which [BoundedScenario]
   ///   rules out: there a peer is either known to be there or not.
   /// - Most partitions are empty.
   private static final Map<String, Normal> NORMALISED =
       Map.of(
-          "NodeCore.alarmOrder",
+          "Alarms.order",
+          _ -> null,
+          "Alarms.sweepAt",
           _ -> null,
           "Alarm.order",
           _ -> null,
@@ -140,7 +143,7 @@ final class CanonicalForm {
       case Enum<?> e -> text(9, e.getDeclaringClass().getName() + "." + e.name());
       case Object o when IGNORED.stream().anyMatch(ignored -> ignored.isInstance(o)) ->
           put((byte) 10);
-      case NodeCore.Alarm alarm when alarmAction(alarm) == null -> put((byte) 11);
+      case Alarms.Alarm alarm when alarmAction(alarm) == null -> put((byte) 11);
       default -> structure(object);
     }
     depth--;
@@ -163,7 +166,7 @@ final class CanonicalForm {
         List<Object> inOrder = new ArrayList<>();
         PriorityQueue<?> copy = new PriorityQueue<>(queue);
         for (Object next = copy.poll(); next != null; next = copy.poll()) {
-          if (!(next instanceof NodeCore.Alarm alarm) || alarmAction(alarm) != null) {
+          if (!(next instanceof Alarms.Alarm alarm) || alarmAction(alarm) != null) {
             inOrder.add(next);
           }
         }
@@ -252,7 +255,7 @@ final class CanonicalForm {
     return used;
   }
 
-  private static @Nullable Object alarmAction(NodeCore.Alarm alarm) {
+  private static @Nullable Object alarmAction(Alarms.Alarm alarm) {
     return get(ALARM_ACTION, alarm);
   }
 
@@ -260,7 +263,7 @@ final class CanonicalForm {
 
   private static Field alarmField() {
     try {
-      Field field = NodeCore.Alarm.class.getDeclaredField("action");
+      Field field = Alarms.Alarm.class.getDeclaredField("action");
       field.setAccessible(true);
       return field;
     } catch (NoSuchFieldException e) {
