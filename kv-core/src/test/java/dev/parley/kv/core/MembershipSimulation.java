@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
@@ -62,6 +63,7 @@ final class MembershipSimulation {
   private final Layout initial;
   private Timing timing = timing(Duration.ofMillis(300), Duration.ofMillis(1000));
   private final PriorityQueue<Happening> agenda = new PriorityQueue<>();
+  private long happened;
   /// Links that carry nothing, as `from>to`.
   final TreeSet<String> cut = new TreeSet<>();
   private final List<Key> keys =
@@ -87,13 +89,13 @@ final class MembershipSimulation {
     return this;
   }
 
-  /// What went wrong with the seed, with the whole history, or null.
-  static @Nullable String run(long seed, Supplier<Rules> rules) {
+  /// What came of the seed; the story of one that went wrong is its whole history.
+  static Simulation.Outcome run(long seed, Supplier<Rules> rules) {
     return new MembershipSimulation(seed, rules, Layout.of(List.of("kv-1", "kv-2", "kv-3")))
         .search(seed);
   }
 
-  private @Nullable String search(long seed) {
+  private Simulation.Outcome search(long seed) {
     timing =
         timing(
             Duration.ofMillis((long) pick(300, 1500, 5000)),
@@ -123,13 +125,14 @@ final class MembershipSimulation {
       readEverything();
     }
     String wrong = broken == null ? history.violation() : broken;
-    if (wrong == null) {
-      return null;
+    StringBuilder story = new StringBuilder();
+    if (wrong != null) {
+      story.append("seed %d: %s%n".formatted(seed, wrong));
+      story.append("%d changes begun, in the end %s%n".formatted(begun, whatIsLeft()));
+      history.ops().forEach(op -> story.append(op).append('\n'));
     }
-    StringBuilder text = new StringBuilder("seed " + seed + ": " + wrong + "\n");
-    text.append("%d changes begun, in the end %s\n".formatted(begun, whatIsLeft()));
-    history.ops().forEach(op -> text.append(op).append('\n'));
-    return text.toString();
+    return new Simulation.Outcome(
+        seed, wrong, story.toString(), history.ops().size(), happened, Map.of());
   }
 
   int changes() {
@@ -220,6 +223,7 @@ final class MembershipSimulation {
         return holds.get();
       }
       agenda.remove();
+      happened++;
       now = Math.max(now, next.at());
       next.action().run();
     }

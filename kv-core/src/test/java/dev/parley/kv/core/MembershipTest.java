@@ -21,10 +21,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Members come and go while clients write, and nothing that was acknowledged is lost.
 ///
-/// `-Dparley.sim.membership.seeds=N` runs more random histories, `-Dparley.sim.seed=S` one.
+/// `./parley sim --members` runs more random histories, and single ones again.
 class MembershipTest {
 
-  private static final int SEEDS = Integer.getInteger("parley.sim.membership.seeds", 60);
+  private static final int SEEDS = 60;
 
   /// Seeds within which a planted bug must be found.
   private static final int BUDGET = 1500;
@@ -33,25 +33,22 @@ class MembershipTest {
 
   @Test
   void everyHistoryIsLinearizable() {
-    Long only = Long.getLong("parley.sim.seed");
-    if (only != null) {
-      assertNull(MembershipSimulation.run(only, Rules::new));
-      return;
-    }
     for (long seed = 1; seed <= SEEDS; seed++) {
-      assertNull(MembershipSimulation.run(seed, Rules::new));
+      Simulation.Outcome outcome = MembershipSimulation.run(seed, Rules::new);
+      assertNull(outcome.violation(), outcome::story);
     }
   }
 
   @ParameterizedTest
   @EnumSource
   void findsThePlantedBug(Bug bug) {
-    String found = null;
+    Simulation.Outcome found = null;
     for (long seed = 1; found == null && seed <= BUDGET; seed++) {
-      found = MembershipSimulation.run(seed, bug.rules);
+      Simulation.Outcome outcome = MembershipSimulation.run(seed, bug.rules);
+      found = outcome.violation() == null ? null : outcome;
     }
     assertNotNull(found, () -> bug + " was not found within " + BUDGET + " seeds");
-    System.out.println(bug + ": " + found.lines().findFirst().orElseThrow());
+    System.out.println(bug + ": seed " + found.seed() + ": " + found.violation());
   }
 
   enum Bug {

@@ -17,7 +17,8 @@ public final class SimulatorMain {
 
   private static final String USAGE =
       """
-      usage: ./parley sim [--seeds N] [--from S] [--seed S] [--bug NAME] [--threads T] [--old-copies]
+      usage: ./parley sim [--seeds N] [--from S] [--seed S] [--bug NAME] [--threads T]
+                          [--old-copies | --members]
 
         --seeds N      how many seeds to run, 10000 if not given
         --from S       the first of them, 1 if not given
@@ -25,12 +26,48 @@ public final class SimulatorMain {
         --bug NAME     plant a bug and see it found: %s
         --threads T    how many at once, as many as there are cores if not given
         --old-copies   nodes may come back with an old copy of their disk: not always refused
+        --members      histories in which members come and go, in place of all other faults but
+                       crashes and a bad network
       """;
+
+  /// Which histories a seed stands for.
+  private interface Search {
+    Simulation.Outcome glance(long seed);
+
+    /// The same, with its story if something is wrong.
+    Simulation.Outcome tell(long seed);
+  }
+
+  private record Faults(Simulation.World world) implements Search {
+    @Override
+    public Simulation.Outcome glance(long seed) {
+      return Simulation.glance(seed, world);
+    }
+
+    @Override
+    public Simulation.Outcome tell(long seed) {
+      return Simulation.run(seed, world);
+    }
+  }
+
+  private record Members() implements Search {
+    @Override
+    public Simulation.Outcome glance(long seed) {
+      return MembershipSimulation.run(seed, Rules::new);
+    }
+
+    @Override
+    public Simulation.Outcome tell(long seed) {
+      return glance(seed);
+    }
+  }
+
+  private static final Simulation.World CORRECT = Simulation.World.correct();
 
   private final long from;
   private final long seeds;
   private final int threads;
-  private final Simulation.World world;
+  private final Search search;
   private final boolean terminal = System.console() != null && System.console().isTerminal();
   private final long begun = System.nanoTime();
   private final AtomicLong next = new AtomicLong();
@@ -44,11 +81,11 @@ public final class SimulatorMain {
   private @Nullable Throwable thrown;
   private boolean summarized;
 
-  private SimulatorMain(long from, long seeds, int threads, Simulation.World world) {
+  private SimulatorMain(long from, long seeds, int threads, Search search) {
     this.from = from;
     this.seeds = seeds;
     this.threads = threads;
-    this.world = world;
+    this.search = search;
     this.working = new CountDownLatch(threads);
   }
 
@@ -57,7 +94,8 @@ public final class SimulatorMain {
     long from = 1;
     long seeds = 10_000;
     int threads = Runtime.getRuntime().availableProcessors();
-    Simulation.World world = Simulation.World.correct();
+    Simulation.World world = CORRECT;
+    boolean members = false;
     try {
       for (int i = 0; i < args.length; i++) {
         switch (args[i]) {
@@ -72,6 +110,7 @@ public final class SimulatorMain {
           case "--old-copies" ->
               world =
                   new Simulation.World(world.rules(), world.honesty(), world.losesRecords(), true);
+          case "--members" -> members = true;
           case "--help", "-h" -> {
             System.out.print(usage());
             return;
@@ -79,13 +118,17 @@ public final class SimulatorMain {
           default -> throw new IllegalArgumentException("unknown argument '" + args[i] + "'");
         }
       }
+      if (members && !world.equals(CORRECT)) {
+        throw new IllegalArgumentException("--members goes with neither --bug nor --old-copies");
+      }
     } catch (IllegalArgumentException e) {
       System.err.println("parley sim: " + e.getMessage());
       System.err.print(usage());
       System.exit(2);
     }
+    Search search = members ? new Members() : new Faults(world);
     System.exit(
-        new SimulatorMain(from, seeds, (int) Math.min(threads, seeds), world).run() ? 0 : 1);
+        new SimulatorMain(from, seeds, (int) Math.min(threads, seeds), search).run() ? 0 : 1);
   }
 
   private static String usage() {
@@ -143,7 +186,7 @@ public final class SimulatorMain {
     System.out.println();
     Throwable bug = thrown();
     if (bug == null) {
-      System.out.print(Simulation.run(failure.seed(), world).story());
+      System.out.print(search.tell(failure.seed()).story());
     } else {
       System.out.println("seed " + failure.seed() + " ended with an exception");
       bug.printStackTrace(System.out);
@@ -157,7 +200,7 @@ public final class SimulatorMain {
           seed < from + seeds && outcome() == null;
           seed = next.getAndIncrement()) {
         try {
-          finished(Simulation.glance(seed, world), null);
+          finished(search.glance(seed), null);
         } catch (RuntimeException | Error e) {
           finished(new Simulation.Outcome(seed, String.valueOf(e), "", 0, 0, Map.of()), e);
         }
@@ -196,13 +239,13 @@ public final class SimulatorMain {
     long left = done == 0 ? 0 : (long) ((seeds - done) / rate);
     long injected = faults.values().stream().mapToLong(Long::longValue).sum();
     String line =
-        "%,d of %,d seeds, %.0f/s, %,d operations, %,d faults, %s to go"
+        "%,d of %,d seeds, %.0f/s, %,d operations, %s%s to go"
             .formatted(
                 done,
                 seeds,
                 rate,
                 operations,
-                injected,
+                injected == 0 ? "" : "%,d faults, ".formatted(injected),
                 "%d:%02d:%02d".formatted(left / 3600, left / 60 % 60, left % 60));
     if (terminal) {
       System.out.print("\r" + line + "  \b\b");
@@ -229,7 +272,9 @@ public final class SimulatorMain {
         threads,
         operations,
         steps);
-    System.out.println("faults: " + faults);
+    if (!faults.isEmpty()) {
+      System.out.println("faults: " + faults);
+    }
     Simulation.Outcome failure = failed;
     System.out.println(
         failure == null
