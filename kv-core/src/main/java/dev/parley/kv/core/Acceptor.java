@@ -22,6 +22,14 @@ import org.jspecify.annotations.Nullable;
 /// every version made there lies above. It is what remains of the keys that were purged.
 public final class Acceptor {
 
+  /// Keys looked up lately that are found without going through the tree, which for a million of
+  /// them is twenty steps, each to memory that no cache holds. One change of a key looks for it
+  /// several times within a few milliseconds.
+  private static final int RECENT = 1024;
+
+  /// Origins of ballots that are shared. Beyond this some are kept twice.
+  private static final int MAX_ORIGINS = 1024;
+
   /// How far the ceiling jumps ahead. Wide enough that raising it is rare, and counters, having 63
   /// bits, can afford eight thousand million such jumps.
   static final long CEILING_STEP = 1 << 20;
@@ -36,17 +44,44 @@ public final class Acceptor {
   /// Most bytes of bodies in one scan reply.
   static final int SCAN_BYTES = 2 << 20;
 
+  /// Who made a ballot. Few did, so that the keys share them.
+  private record Origin(String node, long boot) {}
+
+  /// What is known of a key. A node may hold a million of them, so the ballots are kept as their
+  /// parts, which takes an eighth less memory than with two more objects for each.
   private static final class Slot {
-    Ballot promised;
-    Ballot accepted;
+    private long promisedCounter;
+    private Origin promisedOrigin;
+    private long acceptedCounter;
+    private Origin acceptedOrigin;
     Versioned value;
     long lsn;
 
-    Slot(Ballot promised, Ballot accepted, Versioned value, long lsn) {
-      this.promised = promised;
-      this.accepted = accepted;
+    Slot(Ballot accepted, Origin origin, Versioned value, long lsn) {
+      this.promisedCounter = accepted.counter();
+      this.promisedOrigin = origin;
+      this.acceptedCounter = accepted.counter();
+      this.acceptedOrigin = origin;
       this.value = value;
       this.lsn = lsn;
+    }
+
+    Ballot promised() {
+      return new Ballot(promisedCounter, promisedOrigin.node(), promisedOrigin.boot());
+    }
+
+    void promised(Ballot ballot, Origin origin) {
+      promisedCounter = ballot.counter();
+      promisedOrigin = origin;
+    }
+
+    Ballot accepted() {
+      return new Ballot(acceptedCounter, acceptedOrigin.node(), acceptedOrigin.boot());
+    }
+
+    void accepted(Ballot ballot, Origin origin) {
+      acceptedCounter = ballot.counter();
+      acceptedOrigin = origin;
     }
   }
 
@@ -92,6 +127,13 @@ public final class Acceptor {
   private int sweep;
   private boolean full;
   private ToLongFunction<LogRecord> append = _ -> 0;
+  private final LinkedHashMap<Origin, Origin> origins = new LinkedHashMap<>();
+
+  /// The keys looked up last, each in the place its hash gives, and what was found: null if it has
+  /// no record.
+  private final @Nullable Key[] recentKeys = new @Nullable Key[RECENT];
+
+  private final @Nullable Slot[] recentSlots = new @Nullable Slot[RECENT];
   private final ChangeRing changes = new ChangeRing();
 
   /// @param self the node whose memory this is
@@ -227,7 +269,7 @@ public final class Acceptor {
   /// The ballot this replica last accepted for the key.
   Ballot accepted(Key key) {
     Slot slot = slot(key);
-    return slot == null ? Ballot.ZERO : slot.accepted;
+    return slot == null ? Ballot.ZERO : slot.accepted();
   }
 
   /// The value this replica last accepted for the key.
@@ -323,7 +365,7 @@ public final class Acceptor {
       rows.add(
           new Message.ScanRow(
               key,
-              slot.accepted,
+              slot.accepted(),
               slot.value.version(),
               slot.value.exists(),
               null,
@@ -373,8 +415,8 @@ public final class Acceptor {
         tell && slot != null
             ? new Message.Promise(
                 message.call(),
-                slot.accepted,
-                slot.accepted.equals(message.known()) ? null : slot.value,
+                slot.accepted(),
+                slot.accepted().equals(message.known()) ? null : slot.value,
                 floor,
                 full)
             : new Message.Promise(message.call(), Ballot.ZERO, null, floor, full);
@@ -384,7 +426,7 @@ public final class Acceptor {
   Reply accept(Message.Accept message) {
     Key key = message.key();
     Slot slot = slot(key);
-    Ballot accepted = slot == null ? Ballot.ZERO : slot.accepted;
+    Ballot accepted = slot == null ? Ballot.ZERO : slot.accepted();
     Ballot ballot = message.ballot();
     Ballot next = message.next();
     Ballot effective = effectivePromise(key, slot);
@@ -417,7 +459,7 @@ public final class Acceptor {
         slot,
         new Message.ReadReply(
             message.call(),
-            slot.accepted,
+            slot.accepted(),
             slot.value.version(),
             message.body() ? slot.value : null,
             floor));
@@ -428,12 +470,12 @@ public final class Acceptor {
     Key key = message.key();
     Slot slot = slot(key);
     Message.Purged done = new Message.Purged(message.call());
-    if (slot == null || !slot.accepted.equals(message.ballot()) || slot.value.exists()) {
+    if (slot == null || !slot.accepted().equals(message.ballot()) || slot.value.exists()) {
       return new Reply(done, 0);
     }
     long floor =
         rules.floorAfterPurge(
-            partition(key).floor, slot.accepted, slot.value.version(), slot.promised);
+            partition(key).floor, slot.accepted(), slot.value.version(), slot.promised());
     remove(key);
     raise(key.partition(), floor);
     fenceLsn = append.applyAsLong(new LogRecord.Purged(key, floor));
@@ -489,7 +531,7 @@ public final class Acceptor {
       rows.add(
           new Message.ScanRow(
               key,
-              slot.accepted,
+              slot.accepted(),
               slot.value.version(),
               slot.value.exists(),
               body,
@@ -587,7 +629,7 @@ public final class Acceptor {
         after = entry.getKey();
         Slot slot = entry.getValue();
         if (slot.lsn < below) {
-          slot.lsn = append.applyAsLong(new LogRecord.Entry(after, slot.accepted, slot.value));
+          slot.lsn = append.applyAsLong(new LogRecord.Entry(after, slot.accepted(), slot.value));
         }
       }
     }
@@ -600,12 +642,39 @@ public final class Acceptor {
     return null;
   }
 
+  /// The one object for the ballot's origin, most often that which `near` has already.
+  private Origin origin(Ballot ballot, @Nullable Slot near) {
+    if (near != null && made(ballot, near.promisedOrigin)) {
+      return near.promisedOrigin;
+    }
+    if (origins.size() == MAX_ORIGINS) {
+      origins.clear();
+    }
+    return origins.computeIfAbsent(new Origin(ballot.node(), ballot.boot()), origin -> origin);
+  }
+
+  private static boolean made(Ballot ballot, Origin origin) {
+    return ballot.boot() == origin.boot() && ballot.node().equals(origin.node());
+  }
+
   private Partition partition(Key key) {
     return partitions[key.partition()];
   }
 
   private @Nullable Slot slot(Key key) {
-    return partitions[key.partition()].slots.get(key);
+    int place = key.hashCode() >>> 8 & RECENT - 1;
+    if (key.equals(recentKeys[place])) {
+      return recentSlots[place];
+    }
+    Slot slot = partition(key).slots.get(key);
+    remember(key, slot);
+    return slot;
+  }
+
+  private void remember(Key key, @Nullable Slot slot) {
+    int place = key.hashCode() >>> 8 & RECENT - 1;
+    recentKeys[place] = key;
+    recentSlots[place] = slot;
   }
 
   private Reply after(@Nullable Slot slot, Message.Reply message) {
@@ -615,7 +684,7 @@ public final class Acceptor {
 
   private Ballot effectivePromise(Key key, @Nullable Slot slot) {
     if (slot != null) {
-      return rules.effectivePromise(slot.promised, slot.accepted, recovered, null);
+      return rules.effectivePromise(slot.promised(), slot.accepted(), recovered, null);
     }
     Ballot bare = barePromises.getOrDefault(key, Ballot.ZERO);
     long floor = partition(key).floor;
@@ -629,7 +698,7 @@ public final class Acceptor {
       appendMeta();
     }
     if (slot != null) {
-      slot.promised = ballot;
+      slot.promised(ballot, origin(ballot, slot));
       return;
     }
     barePromises.remove(key);
@@ -643,15 +712,22 @@ public final class Acceptor {
   private Slot put(Key key, @Nullable Slot slot, Ballot ballot, Versioned value, long lsn) {
     changes.accepted(lsn, key, ballot, value);
     if (slot == null) {
+      slot = new Slot(ballot, origin(ballot, null), value, lsn);
       Ballot bare = barePromises.remove(key);
-      slot = new Slot(bare == null ? ballot : Ballot.max(ballot, bare), ballot, value, lsn);
+      if (bare != null && bare.compareTo(ballot) > 0) {
+        slot.promised(bare, origin(bare, slot));
+      }
       partition(key).slots.put(key, slot);
+      remember(key, slot);
       liveBytes += key.utf8().length;
     } else {
       uncount(key, slot.value);
-      toggle(key, slot.accepted);
-      slot.promised = Ballot.max(slot.promised, ballot);
-      slot.accepted = ballot;
+      toggle(key, slot.accepted());
+      Origin origin = origin(ballot, slot);
+      if (ballot.compareTo(slot.promised()) > 0) {
+        slot.promised(ballot, origin);
+      }
+      slot.accepted(ballot, origin);
       slot.value = value;
       slot.lsn = lsn;
     }
@@ -671,8 +747,9 @@ public final class Acceptor {
   private void remove(Key key) {
     Slot slot = partition(key).slots.remove(key);
     if (slot != null) {
+      remember(key, null);
       uncount(key, slot.value);
-      toggle(key, slot.accepted);
+      toggle(key, slot.accepted());
       liveBytes -= key.utf8().length;
     }
   }

@@ -104,10 +104,16 @@ final class KeyQueue {
   ///
   /// @param ballot the one under which `value` was accepted
   /// @param chosen whether `value` is known to be chosen
-  private record Basis(@Nullable Versioned value, Ballot ballot, long floor, boolean chosen) {}
+  record Basis(@Nullable Versioned value, Ballot ballot, long floor, boolean chosen) {}
 
-  /// The right to use `next` without asking for it again, once.
-  private record Warm(Ballot next, long epoch, Basis basis) {}
+  /// The right to use `next` without asking for it again, once. It is all that a key needs to go on
+  /// where it stopped, so an idle queue leaves nothing else behind.
+  record Warm(Ballot next, long epoch, Basis basis) {
+    /// Bytes held on its account.
+    int weight() {
+      return basis.value() == null ? 0 : basis.value().weight();
+    }
+  }
 
   private final NodeCore node;
   private final Key key;
@@ -134,23 +140,15 @@ final class KeyQueue {
   private int losses;
   private int timeouts;
 
-  KeyQueue(NodeCore node, Key key) {
+  KeyQueue(NodeCore node, Key key, @Nullable Warm warm) {
     this.node = node;
     this.key = key;
+    this.warm = warm;
     this.replicas = node.replicas(key);
   }
 
   int size() {
     return waiting.size() + batch.size();
-  }
-
-  /// Bytes held only to go on warm.
-  int warmWeight() {
-    return warm == null || warm.basis().value() == null ? 0 : warm.basis().value().weight();
-  }
-
-  boolean idle() {
-    return phase == Phase.IDLE;
   }
 
   void submit(Attempt attempt) {
@@ -195,7 +193,7 @@ final class KeyQueue {
     if (batch.isEmpty()) {
       phase = Phase.IDLE;
       silence();
-      node.rests(key, this, warm != null);
+      node.rests(key, warm);
       return;
     }
     if (node.rules().reusesBallots() && node.rules().quorum(replicas, promises.keySet())) {

@@ -88,7 +88,7 @@ public final class NodeCore {
   private final Watches watches;
   private final TreeMap<String, Peer> peers = new TreeMap<>();
   private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
-  private final LinkedHashMap<Key, KeyQueue> resting = new LinkedHashMap<>();
+  private final LinkedHashMap<Key, KeyQueue.Warm> warm = new LinkedHashMap<>();
   private final LinkedHashMap<Key, Long> learned = new LinkedHashMap<>();
   private final LinkedHashMap<Long, Call> calls = new LinkedHashMap<>();
   private final TreeMap<Long, List<Held>> held = new TreeMap<>();
@@ -100,7 +100,7 @@ public final class NodeCore {
   private long durableLsn;
   private long nextCall;
   private long counter;
-  private long restingBytes;
+  private long warmBytes;
   private long nonce;
   private long helloWhenDurable;
   private final TreeMap<String, OpId> disks = new TreeMap<>();
@@ -401,27 +401,26 @@ public final class NodeCore {
   KeyQueue queue(Key key) {
     KeyQueue queue = queues.get(key);
     if (queue == null) {
-      queue = new KeyQueue(this, key);
+      KeyQueue.Warm right = warm.remove(key);
+      warmBytes -= right == null ? 0 : right.weight();
+      queue = new KeyQueue(this, key, right);
       queues.put(key, queue);
-    } else if (resting.remove(key, queue)) {
-      restingBytes -= queue.warmWeight();
     }
     return queue;
   }
 
-  /// A queue has nothing to do. A warm one is kept for a while, for its key is likely to change
-  /// again.
-  void rests(Key key, KeyQueue queue, boolean warm) {
-    if (!warm) {
-      queues.remove(key);
+  /// A queue has nothing to do and goes. If it may go on warm, that is kept for a while, for its
+  // key
+  /// is likely to change again.
+  void rests(Key key, KeyQueue.@Nullable Warm right) {
+    queues.remove(key);
+    if (right == null) {
       return;
     }
-    resting.put(key, queue);
-    restingBytes += queue.warmWeight();
-    while (resting.size() > MAX_WARM || restingBytes > MAX_WARM_BYTES) {
-      var oldest = resting.pollFirstEntry();
-      restingBytes -= oldest.getValue().warmWeight();
-      queues.remove(oldest.getKey());
+    warm.put(key, right);
+    warmBytes += right.weight();
+    while (warm.size() > MAX_WARM || warmBytes > MAX_WARM_BYTES) {
+      warmBytes -= warm.pollFirstEntry().getValue().weight();
     }
   }
 

@@ -59,6 +59,7 @@ final class CanonicalForm {
   /// - When a peer was heard of only matters if silence makes it suspect, which [BoundedScenario]
   ///   rules out: there a peer is either known to be there or not.
   /// - Most partitions are empty.
+  /// - Which origins of ballots are shared, and which keys were looked up last, shows nowhere.
   private static final Map<String, Normal> NORMALISED =
       Map.of(
           "Alarms.order",
@@ -69,6 +70,12 @@ final class CanonicalForm {
           _ -> null,
           "Peer.heard",
           heard -> heard instanceof Long at && at != Long.MIN_VALUE,
+          "Acceptor.origins",
+          _ -> null,
+          "Acceptor.recentKeys",
+          _ -> null,
+          "Acceptor.recentSlots",
+          _ -> null,
           "Acceptor.partitions",
           CanonicalForm::inUse);
 
