@@ -57,6 +57,10 @@ public final class Acceptor {
     Versioned value;
     long lsn;
 
+    /// Not 0 if this node itself made the promised ballot, and a quorum of this epoch both accepted
+    /// what is accepted here and promised that ballot.
+    private int warmEpoch;
+
     Slot(Ballot accepted, Origin origin, Versioned value, long lsn) {
       this.promisedCounter = accepted.counter();
       this.promisedOrigin = origin;
@@ -71,6 +75,7 @@ public final class Acceptor {
     }
 
     void promised(Ballot ballot, Origin origin) {
+      warmEpoch = 0;
       promisedCounter = ballot.counter();
       promisedOrigin = origin;
     }
@@ -80,6 +85,7 @@ public final class Acceptor {
     }
 
     void accepted(Ballot ballot, Origin origin) {
+      warmEpoch = 0;
       acceptedCounter = ballot.counter();
       acceptedOrigin = origin;
     }
@@ -276,6 +282,34 @@ public final class Acceptor {
   @Nullable Versioned value(Key key) {
     Slot slot = slot(key);
     return slot == null ? null : slot.value;
+  }
+
+  /// Remembers that a quorum accepted `ballot` and promised `next`, both of this node and boot, so
+  /// that the key's next change may begin with the Accept. The coordinator leaves it here because
+  /// the replica has nearly all of it anyway: for a million keys it costs no memory. It is gone as
+  /// soon as this replica hears of anything newer, and with the process.
+  void keepWarm(Key key, Ballot ballot, Ballot next, long epoch) {
+    Slot slot = slot(key);
+    if (slot != null
+        && epoch <= Integer.MAX_VALUE
+        && slot.accepted().equals(ballot)
+        && slot.promised().equals(next)) {
+      slot.warmEpoch = (int) epoch;
+    }
+  }
+
+  /// What was left by [#keepWarm], which may be used once: whoever asks has it, and it is gone.
+  KeyQueue.@Nullable Warm takeWarm(Key key) {
+    Slot slot = slot(key);
+    if (slot == null || slot.warmEpoch == 0) {
+      return null;
+    }
+    long epoch = slot.warmEpoch;
+    slot.warmEpoch = 0;
+    return new KeyQueue.Warm(
+        slot.promised(),
+        epoch,
+        new KeyQueue.Basis(slot.value, slot.accepted(), partition(key).floor, true));
   }
 
   /// Goes on in this layout, and forgets the keys that this node does not hold in it, or has not

@@ -106,14 +106,8 @@ final class KeyQueue {
   /// @param chosen whether `value` is known to be chosen
   record Basis(@Nullable Versioned value, Ballot ballot, long floor, boolean chosen) {}
 
-  /// The right to use `next` without asking for it again, once. It is all that a key needs to go on
-  /// where it stopped, so an idle queue leaves nothing else behind.
-  record Warm(Ballot next, long epoch, Basis basis) {
-    /// Bytes held on its account.
-    int weight() {
-      return basis.value() == null ? 0 : basis.value().weight();
-    }
-  }
+  /// The right to use `next` without asking for it again, once.
+  record Warm(Ballot next, long epoch, Basis basis) {}
 
   private final NodeCore node;
   private final Key key;
@@ -134,16 +128,14 @@ final class KeyQueue {
   private @Nullable Versioned proposal;
   private long floor;
   private boolean purging;
-  private @Nullable Warm warm;
   private long call;
   private Alarms.@Nullable Alarm alarm;
   private int losses;
   private int timeouts;
 
-  KeyQueue(NodeCore node, Key key, @Nullable Warm warm) {
+  KeyQueue(NodeCore node, Key key) {
     this.node = node;
     this.key = key;
-    this.warm = warm;
     this.replicas = node.replicas(key);
   }
 
@@ -193,7 +185,7 @@ final class KeyQueue {
     if (batch.isEmpty()) {
       phase = Phase.IDLE;
       silence();
-      node.rests(key, warm);
+      node.rests(key);
       return;
     }
     if (node.rules().reusesBallots() && node.rules().quorum(replicas, promises.keySet())) {
@@ -201,8 +193,7 @@ final class KeyQueue {
       return;
     }
     replicas = node.replicas(key);
-    Warm right = warm;
-    warm = null;
+    Warm right = node.acceptor().takeWarm(key);
     long highestBase = 0;
     for (Attempt attempt : batch) {
       highestBase = baseIsCondition(attempt) ? highestBase : Math.max(highestBase, attempt.base);
@@ -360,7 +351,7 @@ final class KeyQueue {
       decided = List.of(new Decided(batch.getFirst(), new Answer.Absent()));
       purging = false;
       phase = Phase.RESTING;
-      settle(null);
+      settle();
       return;
     }
     long above = Math.max(floor, before == null ? 0 : before.version());
@@ -415,7 +406,7 @@ final class KeyQueue {
     if (!changed && !isWarm && !purging) {
       boolean rewriting = batch.stream().anyMatch(attempt -> attempt.rewrite);
       if (basis.ballot().equals(Ballot.ZERO) || (basis.chosen() && !unburied && !rewriting)) {
-        settle(null);
+        settle();
         return;
       }
     }
@@ -479,14 +470,16 @@ final class KeyQueue {
       purging = false;
       sendAll(new Message.Purge(new Message.Scope(epoch), node.silentCall(), key, ballot));
       node.counters().purges++;
-      settle(null);
+      settle();
       return;
     }
-    boolean goesOn = epoch == node.epoch() && node.rules().mayGoOn(replicas, promisedNext);
-    settle(goesOn ? new Warm(next, epoch, new Basis(proposal, ballot, floor, true)) : null);
+    if (epoch == node.epoch() && node.rules().mayGoOn(replicas, promisedNext)) {
+      node.acceptor().keepWarm(key, ballot, next, epoch);
+    }
+    settle();
   }
 
-  private void settle(@Nullable Warm right) {
+  private void settle() {
     node.endCall(call);
     losses = 0;
     timeouts = 0;
@@ -494,7 +487,6 @@ final class KeyQueue {
     promises.clear();
     proposal = null;
     knownValue = null;
-    warm = right;
     List<Decided> answers = decided;
     decided = List.of();
     node.counters().rounds++;

@@ -38,11 +38,6 @@ public final class NodeCore {
   /// miss, and far too little to use the versions up.
   private static final long MAX_LEAD = 1L << 32;
 
-  /// Keys whose next ballot is kept ready, and most bytes of their values.
-  private static final int MAX_WARM = 16384;
-
-  private static final long MAX_WARM_BYTES = 32 << 20;
-
   /// Keys purged or expired in one go.
   private static final int SWEEP = 256;
 
@@ -88,7 +83,6 @@ public final class NodeCore {
   private final Watches watches;
   private final TreeMap<String, Peer> peers = new TreeMap<>();
   private final LinkedHashMap<Key, KeyQueue> queues = new LinkedHashMap<>();
-  private final LinkedHashMap<Key, KeyQueue.Warm> warm = new LinkedHashMap<>();
   private final LinkedHashMap<Key, Long> learned = new LinkedHashMap<>();
   private final LinkedHashMap<Long, Call> calls = new LinkedHashMap<>();
   private final TreeMap<Long, List<Held>> held = new TreeMap<>();
@@ -100,7 +94,6 @@ public final class NodeCore {
   private long durableLsn;
   private long nextCall;
   private long counter;
-  private long warmBytes;
   private long nonce;
   private long helloWhenDurable;
   private final TreeMap<String, OpId> disks = new TreeMap<>();
@@ -401,27 +394,15 @@ public final class NodeCore {
   KeyQueue queue(Key key) {
     KeyQueue queue = queues.get(key);
     if (queue == null) {
-      KeyQueue.Warm right = warm.remove(key);
-      warmBytes -= right == null ? 0 : right.weight();
-      queue = new KeyQueue(this, key, right);
+      queue = new KeyQueue(this, key);
       queues.put(key, queue);
     }
     return queue;
   }
 
-  /// A queue has nothing to do and goes. If it may go on warm, that is kept for a while, for its
-  // key
-  /// is likely to change again.
-  void rests(Key key, KeyQueue.@Nullable Warm right) {
+  /// A queue has nothing to do.
+  void rests(Key key) {
     queues.remove(key);
-    if (right == null) {
-      return;
-    }
-    warm.put(key, right);
-    warmBytes += right.weight();
-    while (warm.size() > MAX_WARM || warmBytes > MAX_WARM_BYTES) {
-      warmBytes -= warm.pollFirstEntry().getValue().weight();
-    }
   }
 
   long newCall(ReplyHandler onReply, Consumer<String> onLost) {
