@@ -30,7 +30,8 @@ public interface RegistryConfig {
   /// The secret by which the services know each other, at least 16 characters.
   Optional<String> serviceToken();
 
-  /// The nodes of the store, as URLs separated by commas.
+  /// Some nodes of the store, as URLs separated by commas; which nodes there are is learnt from
+  /// them.
   @WithDefault("http://127.0.0.1:9527,http://127.0.0.1:9528,http://127.0.0.1:9529")
   String kvNodes();
 

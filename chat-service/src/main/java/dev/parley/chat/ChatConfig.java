@@ -31,7 +31,7 @@ public interface ChatConfig {
   /// Secret shared by the services, at least 16 characters.
   String serviceToken();
 
-  /// Addresses of the store's nodes.
+  /// Addresses of some nodes of the store; which nodes there are is learnt from them.
   @WithDefault("http://127.0.0.1:9527,http://127.0.0.1:9528,http://127.0.0.1:9529")
   List<URI> kvNodes();
 

@@ -39,11 +39,12 @@ public interface FrontendConfig {
   @WithDefault("http://127.0.0.1:8082")
   URI registryUrl();
 
-  /// Base URLs of the storage nodes the cluster page asks.
+  /// Base URLs of some storage nodes; the cluster page shows those that they say are members.
   @WithDefault("http://127.0.0.1:9527,http://127.0.0.1:9528,http://127.0.0.1:9529")
   List<URI> kvNodes();
 
   /// Services shown on the cluster page, as `name=url`; empty means those named by the other keys.
+  /// The storage nodes among them give way to the present members.
   Optional<List<String>> services();
 
   /// Host names this origin may be called by, besides localhost and literal addresses.

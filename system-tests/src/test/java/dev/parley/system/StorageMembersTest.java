@@ -51,7 +51,24 @@ class StorageMembersTest {
   }
 
   private void start(Path directory, String id, boolean join, List<String> peers) {
-    try (Stream<Path> files = Files.list(Path.of("../kv-node/target"))) {
+    launch(
+        directory,
+        "kv-node",
+        id,
+        Map.of(
+            "PARLEY_NODE_ID", id,
+            "PARLEY_CLUSTER_ID", "members-test",
+            "PARLEY_DATA_DIR", directory.resolve(id).toString(),
+            "PARLEY_SEGMENT_BYTES", Integer.toString(4 << 20),
+            "PARLEY_JOIN", Boolean.toString(join),
+            "PARLEY_PEERS",
+                peers.stream()
+                    .map(peer -> peer + "=" + url(peer))
+                    .collect(Collectors.joining(","))));
+  }
+
+  private void launch(Path directory, String module, String name, Map<String, String> settings) {
+    try (Stream<Path> files = Files.list(Path.of("..", module, "target"))) {
       Path jar =
           files.filter(file -> file.toString().endsWith("-runner.jar")).findFirst().orElseThrow();
       ProcessBuilder builder =
@@ -63,20 +80,14 @@ class StorageMembersTest {
               "-jar",
               jar.toString());
       Map<String, String> environment = builder.environment();
-      environment.put("PARLEY_NODE_ID", id);
-      environment.put("PARLEY_PORT", Integer.toString(port(id)));
+      environment.put("PARLEY_NAME", name);
+      environment.put("PARLEY_PORT", Integer.toString(port(name)));
       environment.put("PARLEY_SERVICE_TOKEN", TOKEN);
-      environment.put("PARLEY_CLUSTER_ID", "members-test");
-      environment.put("PARLEY_DATA_DIR", directory.resolve(id).toString());
-      environment.put("PARLEY_SEGMENT_BYTES", Integer.toString(4 << 20));
-      environment.put("PARLEY_JOIN", Boolean.toString(join));
-      environment.put(
-          "PARLEY_PEERS",
-          peers.stream().map(peer -> peer + "=" + url(peer)).collect(Collectors.joining(",")));
+      environment.putAll(settings);
       builder.redirectErrorStream(true);
       builder.redirectOutput(
-          ProcessBuilder.Redirect.appendTo(directory.resolve(id + ".log").toFile()));
-      processes.put(id, builder.start());
+          ProcessBuilder.Redirect.appendTo(directory.resolve(name + ".log").toFile()));
+      processes.put(name, builder.start());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -224,5 +235,80 @@ class StorageMembersTest {
     assertEquals(
         409,
         ask("kv-3", "POST", "/v1/cluster/members", map("id", "kv-1", "url", url("kv-1"))).status());
+  }
+
+  /// A backend, the registry, a chat replica and the frontend, which know these storage nodes.
+  private List<String> startServices(Path directory, List<String> nodes) {
+    String urls = nodes.stream().map(this::url).collect(Collectors.joining(","));
+    launch(directory, "demo-backend", "demo-backend-1", Map.of());
+    launch(
+        directory,
+        "backend-registry-service",
+        "registry",
+        Map.of(
+            "PARLEY_KV_NODES",
+            urls,
+            "PARLEY_DEMO_BACKENDS",
+            "demo-backend-1=" + url("demo-backend-1") + "/v1"));
+    launch(
+        directory,
+        "chat-service",
+        "chat-1",
+        Map.of("PARLEY_KV_NODES", urls, "PARLEY_REGISTRY_URL", url("registry")));
+    launch(
+        directory,
+        "frontend",
+        "frontend",
+        Map.of(
+            "PARLEY_KV_NODES", urls,
+            "PARLEY_REGISTRY_URL", url("registry"),
+            "PARLEY_CHAT_URLS", url("chat-1")));
+    return List.of("demo-backend-1", "registry", "chat-1", "frontend");
+  }
+
+  @Test
+  void theChatGoesOnWithoutARestartWhileEveryNodeItBeganWithIsReplaced(@TempDir Path directory)
+      throws InterruptedException {
+    List<String> founders = List.of("kv-1", "kv-2", "kv-3");
+    for (String id : founders) {
+      start(directory, id, false, founders);
+    }
+    founders.forEach(id -> eventually(id + " is ready", () -> answers(id)));
+    List<String> services = startServices(directory, founders);
+    services.forEach(name -> eventually(name + " is ready", () -> answers(name)));
+    Chat chat = Chat.create(node("frontend"));
+    assertEquals("done", chat.ask("my name is Ada").path("state").asText());
+
+    List<String> members = founders;
+    for (int i = 1; i <= 3; i++) {
+      String old = "kv-" + i;
+      String fresh = "kv-" + (i + 3);
+      List<String> next =
+          Stream.concat(members.stream(), Stream.of(fresh)).filter(id -> !id.equals(old)).toList();
+      start(directory, fresh, true, Stream.concat(members.stream(), Stream.of(fresh)).toList());
+      String answer = chat.send("count to 60");
+      add(next.getFirst(), fresh, "?replacing=" + old);
+      settled(1 + 2 * i, next);
+      processes.get(old).destroy();
+      assertTrue(processes.get(old).waitFor(30, TimeUnit.SECONDS), old + " ends when asked to");
+      assertEquals("done", chat.await(answer).path("state").asText());
+      awaitPage(next);
+      members = next;
+    }
+
+    String answer = chat.ask("what is my name?").path("content").asText();
+    assertTrue(answer.contains("Ada"), answer);
+    node("registry").get("/api/backends").json(200);
+    services.forEach(name -> assertTrue(processes.get(name).isAlive(), name));
+  }
+
+  private void awaitPage(List<String> members) {
+    eventually(
+        "the cluster page shows " + members + ", and all is well",
+        () -> {
+          JsonNode page = node("frontend").get("/api/cluster").json(200);
+          return page.path("kv").findValuesAsText("node_id").equals(members)
+              && page.path("answer").path("level").asText().equals("ok");
+        });
   }
 }

@@ -24,7 +24,7 @@ public record LossVerdict(boolean safe, Level level, String reason, String sente
     }
   }
 
-  /// Judges from the reports of all configured nodes. The gloomiest finding wins.
+  /// Judges from the reports of all storage nodes. The gloomiest finding wins.
   public static LossVerdict of(List<NodeReport> reports) {
     var answered =
         reports.stream().filter(Answered.class::isInstance).map(Answered.class::cast).toList();

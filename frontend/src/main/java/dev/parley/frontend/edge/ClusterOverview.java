@@ -4,6 +4,7 @@ import dev.parley.frontend.NamedUrl;
 import dev.parley.frontend.Settings;
 import dev.parley.frontend.cluster.LossVerdict;
 import dev.parley.frontend.cluster.NodeReport;
+import dev.parley.kv.client.Members;
 import io.quarkus.runtime.ShutdownEvent;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
@@ -20,9 +21,12 @@ import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Singleton;
+import java.net.URI;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -32,7 +36,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /// `GET /api/cluster` and its event stream: what every storage node and service says of itself,
-/// collected at most once a second however many look.
+/// collected at most once a second however many look. Which storage nodes there are, the nodes say.
 @Singleton
 final class ClusterOverview {
   private static final int ORDER = 100;
@@ -40,13 +44,24 @@ final class ClusterOverview {
   private static final long EVERY_MS = 1_000;
   private static final int WATCHERS = 512;
 
+  /// While nobody looks, the nodes are asked once in so many periods, so that the page knows where
+  /// to ask even if all that it was started with have left meanwhile.
+  private static final int PERIODS_UNWATCHED = 5;
+
   /// A collection and when it began.
   private record Collection(long startedNanos, Future<JsonObject> result) {}
 
   /// What asking one address gave: its status and body, or null when nothing came.
-  private record Reply(@Nullable Integer status, @Nullable Buffer body, long latencyMs) {}
+  private record Reply(@Nullable Integer status, @Nullable Buffer body, long latencyMs) {
+    boolean ok() {
+      return Integer.valueOf(200).equals(status);
+    }
+  }
 
-  private final List<NamedUrl> kvNodes;
+  private static final Reply NOTHING = new Reply(null, null, 0);
+
+  private final List<NamedUrl> seeds;
+  private final Members members;
   private final List<NamedUrl> services;
   private final String serviceToken;
   private final HttpClient client;
@@ -54,10 +69,12 @@ final class ClusterOverview {
   private final AtomicReference<@Nullable Collection> latest = new AtomicReference<>();
   private final AtomicLong timer = new AtomicLong(-1);
   private final Set<HttpServerResponse> watchers = ConcurrentHashMap.newKeySet();
+  private int periods;
 
   ClusterOverview(Settings settings, Vertx vertx) {
     this.vertx = vertx;
-    kvNodes = settings.kvNodes();
+    seeds = settings.kvNodes();
+    members = new Members(addressesOf(seeds));
     services = settings.services();
     serviceToken = settings.serviceToken();
     client =
@@ -113,8 +130,9 @@ final class ClusterOverview {
         .onFailure(context::fail);
   }
 
+  /// Only from the timer.
   private void tellWatchers() {
-    if (watchers.isEmpty()) {
+    if (periods++ % PERIODS_UNWATCHED != 0 && watchers.isEmpty()) {
       return;
     }
     collected()
@@ -151,31 +169,102 @@ final class ClusterOverview {
   }
 
   private Future<JsonObject> collect() {
-    var nodes = kvNodes.stream().map(node -> ask(node.url() + "/v1/cluster", true)).toList();
-    var ready = services.stream().map(one -> ask(one.url() + "/q/health/ready", false)).toList();
-    var all = new ArrayList<Future<Reply>>(nodes);
-    all.addAll(ready);
-    return Future.join(all).map(done -> overview(nodes, ready));
+    var nodes = new LinkedHashMap<URI, Future<Reply>>();
+    var ready = new LinkedHashMap<URI, Future<Reply>>();
+    askServices(ready);
+    return askNodes(addressesOf(storageNodes()), nodes)
+        .compose(done -> askNodes(news(nodes), nodes))
+        .compose(done -> askServices(ready))
+        .map(done -> overview(nodes, ready));
   }
 
-  private JsonObject overview(List<Future<Reply>> nodes, List<Future<Reply>> ready) {
+  /// Asks these nodes for the members, and learns what they say.
+  private Future<?> askNodes(List<URI> urls, Map<URI, Future<Reply>> asked) {
+    urls.forEach(url -> asked.computeIfAbsent(url, node -> ask(node + "/v1/cluster", true)));
+    return Future.join(List.copyOf(asked.values())).onSuccess(done -> learn(asked));
+  }
+
+  private Future<?> askServices(Map<URI, Future<Reply>> asked) {
+    shownServices()
+        .forEach(
+            one -> asked.computeIfAbsent(one.url(), url -> ask(url + "/q/health/ready", false)));
+    return Future.join(List.copyOf(asked.values()));
+  }
+
+  private void learn(Map<URI, Future<Reply>> asked) {
+    var verdicts = new ArrayList<Members.Verdict>();
+    asked.forEach((url, reply) -> verdicts.add(learn(url, reply.result())));
+    if (verdicts.contains(Members.Verdict.OTHER_CLUSTER)
+        && !verdicts.contains(Members.Verdict.CURRENT)
+        && !verdicts.contains(Members.Verdict.BEHIND)) {
+      members.forget();
+      asked.forEach((url, reply) -> learn(url, reply.result()));
+    }
+  }
+
+  private Members.Verdict learn(URI url, Reply reply) {
+    var body = reply.body();
+    return body != null && reply.ok()
+        ? members.learn(url, body.getBytes())
+        : Members.Verdict.USELESS;
+  }
+
+  /// Who is to be asked besides: members that were named just now, and all the seeds if nobody
+  /// answered.
+  private List<URI> news(Map<URI, Future<Reply>> asked) {
+    boolean nobody = asked.values().stream().allMatch(reply -> reply.result().status() == null);
+    return nobody ? members.addresses(null) : addressesOf(storageNodes());
+  }
+
+  private static List<URI> addressesOf(List<NamedUrl> nodes) {
+    return nodes.stream().map(NamedUrl::url).toList();
+  }
+
+  /// The members, or the configured nodes as long as none of them named any.
+  private List<NamedUrl> storageNodes() {
+    var known = members.now();
+    return known.isEmpty()
+        ? seeds
+        : known.stream().map(member -> new NamedUrl(member.id(), member.url())).toList();
+  }
+
+  /// The configured services, but with the present members in the place of the storage nodes that
+  /// were configured.
+  private List<NamedUrl> shownServices() {
+    if (members.now().isEmpty()) {
+      return services;
+    }
+    var configured = addressesOf(seeds);
+    var shown = new ArrayList<NamedUrl>();
+    boolean placed = false;
+    for (var service : services) {
+      if (!configured.contains(service.url())) {
+        shown.add(service);
+      } else if (!placed) {
+        shown.addAll(storageNodes());
+        placed = true;
+      }
+    }
+    return shown;
+  }
+
+  private JsonObject overview(Map<URI, Future<Reply>> nodes, Map<URI, Future<Reply>> ready) {
     var reports = new ArrayList<NodeReport>();
-    var members = new JsonArray();
-    for (int i = 0; i < nodes.size(); i++) {
-      var reply = nodes.get(i).result();
-      var said = json(reply);
-      var known = kvNodes.get(i);
-      members.add(member(known, reply, said));
+    var rows = new JsonArray();
+    for (var known : storageNodes()) {
+      var reply = replyOf(known, nodes);
+      var said = reply.ok() ? json(reply) : null;
+      rows.add(member(known, reply, said));
       reports.add(report(known, said));
     }
-    var rows = new JsonArray();
-    for (int i = 0; i < ready.size(); i++) {
-      var reply = ready.get(i).result();
-      var state = reply.status() == null ? "down" : reply.status() == 200 ? "ready" : "not-ready";
-      rows.add(
+    var states = new JsonArray();
+    for (var service : shownServices()) {
+      var reply = replyOf(service, ready);
+      var state = reply.status() == null ? "down" : reply.ok() ? "ready" : "not-ready";
+      states.add(
           new JsonObject()
-              .put("name", services.get(i).name())
-              .put("url", services.get(i).url().toString())
+              .put("name", service.name())
+              .put("url", service.url().toString())
               .put("state", state)
               .put("latency_ms", reply.status() == null ? null : reply.latencyMs())
               .put("reasons", failing(json(reply))));
@@ -190,8 +279,14 @@ final class ClusterOverview {
                 .put("level", verdict.level().word())
                 .put("reason", verdict.reason())
                 .put("sentence", verdict.sentence()))
-        .put("kv", members)
-        .put("services", rows);
+        .put("kv", rows)
+        .put("services", states);
+  }
+
+  /// Nothing came from one that was named only after all were asked.
+  private static Reply replyOf(NamedUrl one, Map<URI, Future<Reply>> replies) {
+    var reply = replies.get(one.url());
+    return reply == null ? NOTHING : reply.result();
   }
 
   private static JsonObject member(NamedUrl known, Reply reply, @Nullable JsonObject said) {
@@ -267,7 +362,7 @@ final class ClusterOverview {
     return client
         .request(options)
         .compose(request -> reply(request, started))
-        .otherwise(failure -> new Reply(null, null, 0));
+        .otherwise(failure -> NOTHING);
   }
 
   /// On the connection's event loop, so that it asks for the body before any of it can have come.

@@ -4,7 +4,6 @@ import static io.restassured.RestAssured.given;
 import static org.hamcrest.MatcherAssert.assertThat;
 import static org.hamcrest.Matchers.containsString;
 import static org.hamcrest.Matchers.equalTo;
-import static org.hamcrest.Matchers.hasSize;
 import static org.hamcrest.Matchers.lessThan;
 import static org.hamcrest.Matchers.matchesPattern;
 import static org.hamcrest.Matchers.not;
@@ -21,6 +20,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.zip.GZIPOutputStream;
@@ -225,11 +225,24 @@ class FrontendTest {
         .statusCode(200)
         .body("answer.safe", equalTo(true))
         .body("answer.level", equalTo("degraded"))
-        .body("answer.sentence", containsString("kv-3"))
-        .body("kv", hasSize(3))
-        .body("kv[2].reachable", equalTo(false))
+        .body("answer.sentence", containsString("kv-5"))
+        .body("kv[3].reachable", equalTo(false))
         .body("services.find { it.name == 'registry' }.state", equalTo("ready"))
         .body("services.find { it.name == 'chat-3' }.state", equalTo("down"));
+  }
+
+  @Test
+  void theClusterAnswerShowsTheMembersThereAreNowAndNotThoseThatWereConfigured() {
+    given()
+        .get("/api/cluster")
+        .then()
+        .body("kv.node_id", equalTo(List.of("kv-1", "kv-2", "kv-4", "kv-5")))
+        .body("kv[2].reachable", equalTo(true))
+        .body(
+            "services.name.findAll { it.startsWith('kv-') }",
+            equalTo(List.of("kv-1", "kv-2", "kv-4", "kv-5")))
+        .body("services.find { it.name == 'kv-4' }.state", equalTo("ready"))
+        .body("services.find { it.name == 'kv-5' }.state", equalTo("down"));
   }
 
   @Test

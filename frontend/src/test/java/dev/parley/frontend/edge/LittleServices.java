@@ -12,15 +12,23 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
 
-/// Two chat replicas, a registry and three storage nodes of which the third is down: small HTTP
-/// servers that say who they are.
+/// Two chat replicas, a registry and four storage nodes: small HTTP servers that say who they are.
+/// Of the storage nodes that are configured the third has left; kv-4, which took its place, and
+/// kv-5, which is down, have to be learnt from the others.
 public final class LittleServices implements QuarkusTestResourceLifecycleManager {
   private final List<HttpServer> running = new ArrayList<>();
+  private final Map<String, String> members = new TreeMap<>();
 
   @Override
   public Map<String, String> start() {
+    for (var node : List.of("kv-1", "kv-2", "kv-4")) {
+      members.put(node, start(node));
+    }
+    members.put("kv-5", nobody());
     var chat = start("chat-1") + "," + start("chat-2") + "," + nobody();
     return Map.of(
         "parley.chat-urls",
@@ -28,7 +36,7 @@ public final class LittleServices implements QuarkusTestResourceLifecycleManager
         "parley.registry-url",
         start("registry"),
         "parley.kv-nodes",
-        start("kv-1") + "," + start("kv-2") + "," + nobody());
+        members.get("kv-1") + "," + members.get("kv-2") + "," + nobody());
   }
 
   @Override
@@ -49,7 +57,7 @@ public final class LittleServices implements QuarkusTestResourceLifecycleManager
     }
   }
 
-  private static void answer(String name, HttpExchange exchange) throws IOException {
+  private void answer(String name, HttpExchange exchange) throws IOException {
     var path = exchange.getRequestURI().getPath();
     exchange.getRequestBody().readAllBytes();
     if (path.equals("/q/health/ready")
@@ -71,8 +79,10 @@ public final class LittleServices implements QuarkusTestResourceLifecycleManager
     }
     var json =
         path.equals("/v1/cluster")
-            ? "{\"cluster_id\":\"parley\",\"node_id\":\"%s\",\"quorum\":{\"needed\":2,\"reachable\":2},\"at_risk\":[]}"
-                .formatted(name)
+            ? """
+              {"cluster_id": "parley", "node_id": "%s", "epoch": 7, "members": [%s],
+               "quorum": {"needed": 3, "reachable": 3}, "at_risk": []}"""
+                .formatted(name, rows())
             : "{\"service\":\"%s\",\"path\":\"%s\",\"method\":\"%s\"}"
                 .formatted(name, path, exchange.getRequestMethod());
     var bytes = json.getBytes(StandardCharsets.UTF_8);
@@ -81,6 +91,14 @@ public final class LittleServices implements QuarkusTestResourceLifecycleManager
     exchange.sendResponseHeaders(200, bytes.length);
     exchange.getResponseBody().write(bytes);
     exchange.close();
+  }
+
+  private String rows() {
+    return members.entrySet().stream()
+        .map(
+            member ->
+                "{\"id\": \"%s\", \"url\": \"%s\"}".formatted(member.getKey(), member.getValue()))
+        .collect(Collectors.joining(","));
   }
 
   private static String nobody() {

@@ -25,13 +25,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// The store over HTTP: any node takes any request, so a call goes to the node that answered last,
 /// and to the next one as soon as that node refuses, or when it has been silent for
-/// [#HEDGE_AFTER].
+/// [#HEDGE_AFTER]. Which nodes there are is learnt from the nodes, while members come and go.
 ///
 /// Asking twice is safe for writes too: all attempts of one write carry the same
 /// `Idempotency-Key`, by which the nodes apply it once and give every attempt the same answer, and
@@ -54,25 +53,25 @@ public final class HttpKvStore implements KvStore {
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  private final List<URI> nodes;
+  private final Members members;
+  private final MemberSearch search;
   private final String authorization;
   private final Duration patience;
   private final HttpClient http;
-  private final AtomicInteger preferred = new AtomicInteger();
   private final Bases bases = new Bases();
   private final Set<HttpWatch> watches = ConcurrentHashMap.newKeySet();
 
-  /// @param nodes base addresses of the nodes, such as `http://127.0.0.1:9527`; at least one
+  /// The node that answered last: it is asked first, whoever is said to be a member.
+  private volatile @Nullable URI preferred;
+
+  /// @param nodes base addresses of some nodes, such as `http://127.0.0.1:9527`; at least one
   /// @param serviceToken the secret shared by the services
   public HttpKvStore(List<URI> nodes, String serviceToken) {
-    this(nodes, serviceToken, DEADLINE);
+    this(nodes, serviceToken, DEADLINE, MemberSearch.EVERY);
   }
 
-  HttpKvStore(List<URI> nodes, String serviceToken, Duration patience) {
-    if (nodes.isEmpty()) {
-      throw new IllegalArgumentException("the store needs the address of at least one node");
-    }
-    this.nodes = List.copyOf(nodes);
+  HttpKvStore(List<URI> nodes, String serviceToken, Duration patience, Duration searchEvery) {
+    this.members = new Members(nodes);
     this.patience = patience;
     this.authorization = "Bearer " + serviceToken;
     this.http =
@@ -82,6 +81,8 @@ public final class HttpKvStore implements KvStore {
             .followRedirects(HttpClient.Redirect.NEVER)
             .executor(Executors.newVirtualThreadPerTaskExecutor())
             .build();
+    this.search = new MemberSearch(http, this::request, members, searchEvery);
+    search.start();
   }
 
   @Override
@@ -134,8 +135,9 @@ public final class HttpKvStore implements KvStore {
     HttpWatch watch =
         new HttpWatch(
             http,
-            (node, path) -> request(nodes.get(node), path),
-            nodes.size(),
+            this::request,
+            members,
+            search::trouble,
             "prefix=" + encode(prefix) + "&values=" + values,
             listener);
     watches.add(watch);
@@ -148,6 +150,7 @@ public final class HttpKvStore implements KvStore {
 
   @Override
   public void close() {
+    search.close();
     watches.forEach(HttpWatch::close);
     http.shutdownNow();
   }
@@ -263,20 +266,28 @@ public final class HttpKvStore implements KvStore {
   private Attempts attempt(Asking asking) {
     Attempts attempts = new Attempts();
     LinkedBlockingQueue<Reply> replies = new LinkedBlockingQueue<>();
+    List<URI> nodes = members.addresses(preferred);
     BitSet pending = new BitSet(nodes.size());
-    int next = preferred.get();
+    int next = 0;
     int asked = 0;
+    int askedInRounds = 0;
     long now = System.nanoTime();
     long deadline = now + patience.toNanos();
     long askAt = now;
     while (now - deadline < 0) {
       boolean everyNodeBusy = pending.cardinality() == nodes.size();
       if (!everyNodeBusy && now - askAt >= 0) {
+        if (pending.isEmpty() && askedInRounds >= nodes.size()) {
+          nodes = members.addresses(preferred); // All refused; perhaps others were found meanwhile.
+          next = 0;
+          askedInRounds = 0;
+        }
         while (pending.get(next)) {
           next = (next + 1) % nodes.size();
         }
         pending.set(next);
         asked++;
+        askedInRounds++;
         HttpRequest request = asking.request(nodes.get(next), asked);
         send(request, next, Duration.ofNanos(deadline - now), replies);
         next = (next + 1) % nodes.size();
@@ -294,16 +305,18 @@ public final class HttpKvStore implements KvStore {
       }
       now = System.nanoTime();
       if (reply == null) {
+        search.trouble();
         continue;
       }
       pending.clear(reply.node);
       if (settles(reply, attempts)) {
-        preferred.set(reply.node);
+        preferred = nodes.get(reply.node);
         attempts.answer = reply.response;
         attempts.maybeApplied |= !pending.isEmpty();
         return attempts;
       }
-      askAt = asked % nodes.size() == 0 ? now + BETWEEN_ROUNDS.toNanos() : now;
+      search.trouble();
+      askAt = askedInRounds % nodes.size() == 0 ? now + BETWEEN_ROUNDS.toNanos() : now;
     }
     attempts.maybeApplied |= !pending.isEmpty();
     return attempts;
@@ -338,9 +351,7 @@ public final class HttpKvStore implements KvStore {
   }
 
   private HttpRequest.Builder request(URI node, String pathAndQuery) {
-    String base = node.toString();
-    String slashless = base.endsWith("/") ? base.substring(0, base.length() - 1) : base;
-    return HttpRequest.newBuilder(URI.create(slashless + pathAndQuery))
+    return HttpRequest.newBuilder(URI.create(node + pathAndQuery))
         .header("Authorization", authorization);
   }
 

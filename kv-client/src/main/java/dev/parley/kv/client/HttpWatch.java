@@ -6,6 +6,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -13,12 +14,14 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /// A watch over HTTP, on a virtual thread of its own: reads the events of one node, and goes on at
 /// the next one, from the place that the last event named, when that node refuses, ends or falls
-/// silent.
+/// silent. Which nodes there are it sees anew each time.
 final class HttpWatch implements AutoCloseable {
 
   /// A node shows that it is there every five seconds. One that has not for this long is left.
@@ -34,20 +37,16 @@ final class HttpWatch implements AutoCloseable {
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /// Begins a request to the node of this number.
-  interface Asking {
-    HttpRequest.Builder request(int node, String pathAndQuery);
-  }
-
   private final HttpClient http;
-  private final Asking asking;
-  private final int nodes;
+  private final BiFunction<URI, String, HttpRequest.Builder> asking;
+  private final Members members;
+  private final Runnable onTrouble;
   private final String query;
   private final WatchListener listener;
   private final Duration silence;
   private final Thread reader;
   private final Thread watchdog;
-  private int node;
+  private URI node;
   private int failures;
   private boolean live;
   private boolean begun;
@@ -57,26 +56,36 @@ final class HttpWatch implements AutoCloseable {
   private volatile boolean busy;
   private volatile boolean closed;
 
-  /// @param nodes how many nodes there are
+  /// @param asking begins a request to a node, of a path with its query
+  /// @param onTrouble told when a node refuses or can be heard no more
   /// @param query what to watch, as the node reads it
-  HttpWatch(HttpClient http, Asking asking, int nodes, String query, WatchListener listener) {
-    this(http, asking, nodes, query, listener, SILENCE);
+  HttpWatch(
+      HttpClient http,
+      BiFunction<URI, String, HttpRequest.Builder> asking,
+      Members members,
+      Runnable onTrouble,
+      String query,
+      WatchListener listener) {
+    this(http, asking, members, onTrouble, query, listener, SILENCE);
   }
 
   HttpWatch(
       HttpClient http,
-      Asking asking,
-      int nodes,
+      BiFunction<URI, String, HttpRequest.Builder> asking,
+      Members members,
+      Runnable onTrouble,
       String query,
       WatchListener listener,
       Duration silence) {
     this.http = http;
     this.asking = asking;
-    this.nodes = nodes;
+    this.members = members;
+    this.onTrouble = onTrouble;
     this.query = query;
     this.listener = listener;
     this.silence = silence;
-    this.node = ThreadLocalRandom.current().nextInt(nodes);
+    List<URI> likely = members.addresses();
+    this.node = likely.get(ThreadLocalRandom.current().nextInt(likely.size()));
     this.reader = Thread.ofVirtual().name("kv-watch").unstarted(this::run);
     this.watchdog = Thread.ofVirtual().name("kv-watch-silence").unstarted(this::guard);
   }
@@ -107,6 +116,7 @@ final class HttpWatch implements AutoCloseable {
       if (closed) {
         return;
       }
+      onTrouble.run();
       try {
         live(false);
         long most = Math.min(LONGEST_PAUSE_MILLIS, FIRST_PAUSE_MILLIS << Math.min(failures++, 10));
@@ -116,7 +126,8 @@ final class HttpWatch implements AutoCloseable {
       } catch (RuntimeException e) {
         begun = false;
       }
-      node = (node + 1) % nodes;
+      List<URI> all = members.addresses(null);
+      node = all.get((all.indexOf(node) + 1) % all.size());
     }
   }
 
@@ -124,7 +135,7 @@ final class HttpWatch implements AutoCloseable {
   private void watch() throws IOException, InterruptedException {
     String path = "/v1/watch?" + query;
     String from = token;
-    HttpRequest.Builder request = asking.request(node, path).GET().timeout(Duration.ofSeconds(5));
+    HttpRequest.Builder request = asking.apply(node, path).GET().timeout(Duration.ofSeconds(5));
     if (from != null) {
       request.header("Last-Event-ID", from);
     }

@@ -262,7 +262,9 @@ class HttpKvStoreTest {
   }
 
   private KvStore store(URI... nodes) {
-    HttpKvStore store = new HttpKvStore(List.of(nodes), TOKEN, Duration.ofSeconds(1));
+    HttpKvStore store =
+        new HttpKvStore(
+            List.of(nodes), TOKEN, Duration.ofSeconds(1), /* searchEvery= */ Duration.ofHours(1));
     opened.add(store);
     return store;
   }
@@ -273,6 +275,7 @@ class HttpKvStoreTest {
     var executor = Executors.newVirtualThreadPerTaskExecutor();
     server.setExecutor(executor);
     server.createContext("/", handler);
+    server.createContext("/v1/cluster", exchange -> answer(exchange, 404, ""));
     server.start();
     opened.add(executor::shutdownNow);
     opened.add(() -> server.stop(0));

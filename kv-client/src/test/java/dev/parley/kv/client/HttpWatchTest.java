@@ -114,13 +114,18 @@ class HttpWatchTest {
   }
 
   private void watch(Duration silence, URI... nodes) {
+    watch(silence, new Members(List.of(nodes)));
+  }
+
+  private void watch(Duration silence, Members members) {
     HttpClient http = HttpClient.newHttpClient();
     opened.add(http::shutdownNow);
     HttpWatch watch =
         new HttpWatch(
             http,
-            (node, path) -> HttpRequest.newBuilder(URI.create(nodes[node] + path)),
-            nodes.length,
+            (node, path) -> HttpRequest.newBuilder(URI.create(node + path)),
+            members,
+            () -> {},
             "prefix=",
             listener,
             silence);
@@ -210,5 +215,26 @@ class HttpWatchTest {
         List.of("null", "t0", "null", "null"),
         List.of(since.take(), since.take(), since.take(), since.take()));
     assertNull(since.poll());
+  }
+
+  @Test
+  void goesOnAtAMemberThatWasLearntWhenTheOnesItBeganWithAreGone() throws Exception {
+    URI founder = node(READY + change("a", 1, ""));
+    URI added = node(READY + change("b", 2, "") + ".");
+    Members members = new Members(List.of(founder));
+    watch(Duration.ofSeconds(30), members);
+    assertEquals("rescan", next());
+    assertEquals("live", next());
+    assertEquals("a@1", next());
+    String answer =
+        """
+        {"cluster_id": "c", "node_id": "kv-2", "epoch": 3,
+         "members": [{"id": "kv-2", "url": "%s"}]}"""
+            .formatted(added);
+    members.learn(added, answer.getBytes(UTF_8));
+    assertEquals("not live", next());
+    assertEquals("live", next());
+    assertEquals("b@2", next());
+    assertEquals(List.of("null", "t1"), List.of(since.take(), since.take()));
   }
 }

@@ -11,6 +11,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A row on which a quorum agrees stands; any other is read by itself, which also repairs it.
 /// Each row is linearizable at some instant of the scan; there is no snapshot across rows.
+///
+/// Bodies travel once: of each row the replica that is first in its order sends it, as long as all
+/// replicas are well. If one is not, all send them, for reading every row that lacks its body would
+/// take far longer. Bodies say nothing about what a quorum agrees on.
 final class ScanRound {
 
   /// A page ends early beyond this many bytes of bodies.
@@ -35,6 +39,11 @@ final class ScanRound {
   private final TreeSet<String> lost = new TreeSet<>();
   private final TreeMap<Key, Answer.Row> merged = new TreeMap<>();
   private final TreeSet<Key> doubtful = new TreeSet<>();
+
+  /// Rows on which a quorum agrees and of which nobody sent the body; they are among the doubtful.
+  private int bare;
+
+  private boolean allSend;
   private int reading;
   private boolean more;
   private @Nullable Key bound;
@@ -83,12 +92,13 @@ final class ScanRound {
     layout = node.layout();
     reach = layout.reach(prefix);
     asked = reach.stream().flatMap(each -> each.all().stream()).distinct().sorted().toList();
+    allSend |= !asked.stream().allMatch(id -> node.reachable(id, node.now()));
     boolean own = reach.stream().allMatch(each -> each.all().contains(node.self()));
     for (String member : asked) {
       Message.Bodies bodies =
           member.equals(node.self())
               ? Message.Bodies.ALL
-              : own ? Message.Bodies.NONE : Message.Bodies.FIRST;
+              : own ? Message.Bodies.NONE : allSend ? Message.Bodies.ALL : Message.Bodies.FIRST;
       node.send(member, new Message.Scan(node.scope(), call, -1, prefix, after, want, bodies));
     }
     long current = call;
@@ -146,6 +156,7 @@ final class ScanRound {
   private int merge() {
     merged.clear();
     doubtful.clear();
+    bare = 0;
     bound = null;
     more = false;
     for (Message.ScanReply reply : replies.values()) {
@@ -206,14 +217,20 @@ final class ScanRound {
           return;
         }
       }
+      bare++;
     }
     doubtful.add(key);
   }
 
   private void settle() {
     merge();
-    collecting = false;
     node.endCall(call);
+    if (bare > PARALLEL_READS && !allSend) {
+      allSend = true; // The first replica of these rows has only just fallen silent.
+      chunk();
+      return;
+    }
+    collecting = false;
     readDoubtful();
   }
 

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /// Whole nodes together, without chance: formation, the fast paths, purging, expiry, and disks that
@@ -344,6 +345,49 @@ class ClusterTest {
       assertEquals(29, rest.rows().size());
       assertNull(rest.next());
     }
+  }
+
+  private static void listAll(QuietCluster five, String at) {
+    var page =
+        assertInstanceOf(
+            Answer.Page.class, five.ask(at, new Event.Scan(1, "row/".getBytes(UTF_8), null, 1000)));
+    assertEquals(
+        IntStream.range(0, 600).mapToObj("row/%03d"::formatted).toList(),
+        page.rows().stream().map(row -> row.key().toString()).toList());
+    page.rows().forEach(row -> assertEquals("v" + row.key(), new String(row.body(), UTF_8)));
+    assertNull(page.next());
+  }
+
+  @Test
+  void aListingTakesTheBodiesFromOtherReplicasWhenTheFirstOnesAreDead() {
+    QuietCluster five = new QuietCluster(Layout.of(List.of("a", "b", "c", "d", "e")));
+    five.startAll();
+    for (int i = 0; i < 600; i++) {
+      String key = "row/%03d".formatted(i);
+      five.put("a", key, "v" + key);
+    }
+    five.pass(2000);
+    five.carried.clear();
+    listAll(five, "d");
+    assertEquals(0, reads(five), "all are well");
+
+    five.stop("b");
+    five.carried.clear();
+    listAll(five, "d");
+    assertEquals(0, reads(five), "nobody has noticed yet that b is dead");
+
+    five.pass(5000);
+    five.carried.clear();
+    listAll(five, "d");
+    assertEquals(0, reads(five));
+    assertEquals(
+        3,
+        five.carried.stream().filter(Message.Scan.class::isInstance).count(),
+        "d knows that b is dead, and asks the three others for all bodies at once");
+  }
+
+  private static long reads(QuietCluster cluster) {
+    return cluster.carried.stream().filter(Message.Read.class::isInstance).count();
   }
 
   @Test

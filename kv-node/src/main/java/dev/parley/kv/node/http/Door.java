@@ -1,9 +1,15 @@
 package dev.parley.kv.node.http;
 
+import io.quarkus.runtime.ShutdownDelayInitiatedEvent;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /// What every request passes before a route is chosen. The router resolves dot segments and
@@ -11,12 +17,55 @@ import org.jspecify.annotations.Nullable;
 /// paths whose meaning would change on the way are refused here, while they are as they were sent.
 /// It takes the place of Quarkus's own check of the URI, whose 400 says nothing; see
 /// [dev.parley.kv.node.Start].
+///
+/// A node that is stopping lets its clients' requests in no more, and waits a little for those that
+/// are under way, with the help of its peers, who still come in.
 @ApplicationScoped
 class Door {
 
+  /// As long as a node waits for a quorum, and a little more.
+  private static final Duration PATIENCE = Duration.ofSeconds(3);
+
+  private static final Logger LOG = Logger.getLogger(Door.class);
+
+  private final AtomicInteger underWay = new AtomicInteger();
+  private final CountDownLatch lastAnswered = new CountDownLatch(1);
+  private volatile boolean stopping;
+
   void routes(@Observes Router router) {
     // Without a path of its own, so that the router does not normalize the request's for it.
-    router.route().order(-99).handler(Door::check);
+    router.route().order(-99).handler(this::enter);
+  }
+
+  /// Returns when no request is under way any more, or after [#PATIENCE]; then the server closes.
+  void stop(@Observes ShutdownDelayInitiatedEvent event) throws InterruptedException {
+    stopping = true;
+    if (underWay.get() > 0 && !lastAnswered.await(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+      LOG.info("stopping although some requests are still under way");
+    }
+  }
+
+  private void enter(RoutingContext context) {
+    String path = context.request().path();
+    if (path != null && (path.startsWith("/internal/") || path.startsWith("/q/"))) {
+      check(context);
+      return;
+    }
+    underWay.incrementAndGet();
+    context.addEndHandler(_ -> left());
+    if (stopping) {
+      context.request().resume();
+      context.response().putHeader("Connection", "close");
+      Problem.NOT_APPLIED.answer(context, "this node is stopping");
+      return;
+    }
+    check(context);
+  }
+
+  private void left() {
+    if (underWay.decrementAndGet() == 0 && stopping) {
+      lastAnswered.countDown();
+    }
   }
 
   private static void check(RoutingContext context) {
