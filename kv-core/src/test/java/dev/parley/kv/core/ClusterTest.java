@@ -65,6 +65,37 @@ class ClusterTest {
   }
 
   @Test
+  void aKeyStaysWarmHoweverManyOthersChangeMeanwhile() {
+    cluster.startAll();
+    String key = Formed.keyOf("a", IDS).toString();
+    cluster.put("a", key, "1");
+    for (int i = 0; i < 20_000; i++) {
+      cluster.put("a", "other/" + i, "x");
+    }
+    cluster.carried.clear();
+    assertInstanceOf(Answer.Applied.class, cluster.put("a", key, "2"));
+    assertEquals(0, carried(Message.Prepare.class));
+  }
+
+  @Test
+  void aWarmBallotIsUsedOnceEvenIfNobodyHeardOfIt() {
+    cluster.startAll();
+    Key key = Formed.keyOf("a", IDS);
+    cluster.put("a", key.toString(), "1");
+    Ballot first = cluster.node("a").core().acceptor().accepted(key);
+    cluster.isolate("a");
+    assertInstanceOf(Answer.Unknown.class, cluster.put("a", key.toString(), "2"));
+    Ballot unheard = cluster.node("a").core().acceptor().accepted(key);
+    assertTrue(unheard.compareTo(first) > 0, "it was proposed to the node itself");
+    cluster.heal();
+    cluster.carried.clear();
+    assertInstanceOf(Answer.Applied.class, cluster.put("a", key.toString(), "3"));
+    assertTrue(carried(Message.Prepare.class) > 0);
+    assertTrue(cluster.node("a").core().acceptor().accepted(key).compareTo(unheard) > 0);
+    assertEquals("3", cluster.get("b", key.toString()));
+  }
+
+  @Test
   void aWarmBallotIsWorthNothingAfterAnotherNodeWrote() {
     cluster.startAll();
     String key = Formed.keyOf("a", IDS).toString();
