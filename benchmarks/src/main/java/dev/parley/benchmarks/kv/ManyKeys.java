@@ -18,7 +18,9 @@ final class ManyKeys {
 
   static final int SMALL = 10_000;
   static final int VALUE = 100;
-  static final String HEAP = "512m";
+
+  /// What docs/operations.md advises for so many: nearly all of it for what stays.
+  static final List<String> HEAP = List.of("-Xms512m", "-Xmx512m", "-Xmn64m");
   static final int PAGE = 100;
 
   private static final int PAGES = 1000;
@@ -48,9 +50,8 @@ final class ManyKeys {
 
   static Result run(Options options, Client client, Wrk wrk)
       throws IOException, InterruptedException {
-    List<String> heap = List.of("-Xmx" + HEAP);
-    try (Store small = Store.parley(options, "parley-few-keys", heap);
-        Store large = Store.parley(options, "parley-many-keys", heap)) {
+    try (Store small = Store.parley(options, "parley-few-keys", HEAP);
+        Store large = Store.parley(options, "parley-many-keys", HEAP)) {
       small.start(client);
       large.start(client);
       Filler.fillInBatches(client, small, SMALL, VALUE);
