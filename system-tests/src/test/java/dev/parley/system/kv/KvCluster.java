@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -386,37 +387,39 @@ final class KvCluster implements AutoCloseable {
     begin(new Change(newcomer, leaver));
   }
 
-  /// The node that drives the change that was begun: waits until one says so, or all that the
-  /// change is over, which gives 0.
-  int driver() {
-    int[] driver = {0};
+  /// The node that carries out a change, and how far it is, in its own words.
+  record Driver(int node, String progress) {}
+
+  /// Waits until a node says that it carries out the change that was begun, or all members that
+  /// the change is over.
+  Optional<Driver> driver() {
+    List<Driver> found = new ArrayList<>();
     await(
-        "somebody drives the change " + change,
+        "somebody carries out the change " + change,
         () -> {
           boolean over = true;
           for (int node : asked()) {
             JsonNode seen = isRunning(node) ? view(node) : null;
             if (seen != null && seen.path("change").path("driven_here").asBoolean()) {
-              driver[0] = node;
+              found.add(new Driver(node, seen.path("change").toString()));
               return true;
             }
             over &= parting.contains(node) || settled(seen);
           }
           return over;
         });
-    return driver[0];
+    return found.stream().findFirst();
   }
 
-  /// How far the change is that was begun, as somebody says who knows of it, or null if nobody
-  /// does any more.
-  @Nullable String unfinished() {
+  /// Whether a member still knows of a change that is not over.
+  boolean changing() {
     for (int node : members) {
       JsonNode seen = isRunning(node) ? view(node) : null;
       if (seen != null && !seen.path("change").isNull()) {
-        return seen.path("change").toString();
+        return true;
       }
     }
-    return null;
+    return false;
   }
 
   /// Waits until all members go on after the change.

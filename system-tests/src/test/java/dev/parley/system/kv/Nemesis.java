@@ -8,6 +8,7 @@ import dev.parley.kv.history.Operation.Outcome;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -287,16 +288,16 @@ enum Nemesis {
             cluster,
             random,
             () -> {
-              int driver = cluster.driver();
-              if (driver == 0) {
-                return;
+              Optional<KvCluster.Driver> driver = cluster.driver();
+              if (driver.isPresent()) {
+                int victim = driver.get().node();
+                cluster.kill(victim);
+                hit[0] = cluster.changing();
+                System.out.printf(
+                    "  kv-%d killed at %s%n", victim, hit[0] ? driver.get().progress() : "the end");
+                survive(move, cluster, load, victim, millis);
+                cluster.restart(victim);
               }
-              cluster.kill(driver);
-              String unfinished = cluster.unfinished();
-              System.out.println("  kv-" + driver + " is killed and leaves " + unfinished);
-              hit[0] = unfinished != null;
-              survive(move, cluster, load, driver, millis);
-              cluster.restart(driver);
             });
         if (hit[0]) {
           return;
@@ -324,7 +325,8 @@ enum Nemesis {
     }
   },
 
-  /// SIGSTOP of any node in the midst of a change of the members, be it that which carries it out.
+  /// SIGSTOP of any node in the midst of a change of the members, most likely of the one that
+  /// carries it out.
   CHANGE_MEMBER_PAUSED {
     @Override
     void strike(KvCluster cluster, Workload load, RandomGenerator random, long millis) {
@@ -334,9 +336,9 @@ enum Nemesis {
           cluster,
           random,
           () -> {
-            int driver = cluster.driver();
-            int victim =
-                driver == 0 || random.nextBoolean() ? oneOf(running(cluster), random) : driver;
+            List<Integer> possible = running(cluster);
+            cluster.driver().ifPresent(driver -> possible.add(driver.node()));
+            int victim = oneOf(possible, random);
             cluster.pause(victim);
             try {
               survive(move, cluster, load, victim, millis);
@@ -448,7 +450,9 @@ enum Nemesis {
   /// Everybody who can be struck while the members change: the members, whoever comes and, if it
   /// lives, whoever leaves.
   private static List<Integer> running(KvCluster cluster) {
-    return cluster.asked().stream().filter(cluster::isRunning).toList();
+    List<Integer> running = cluster.asked();
+    running.removeIf(node -> !cluster.isRunning(node));
+    return running;
   }
 
   private static void refuseAndMend(
