@@ -90,7 +90,7 @@ class KvFaultsTest {
   @ParameterizedTest
   @MethodSource("sizes")
   void nodesSurviveWhateverComes(int size) {
-    SplittableRandom random = new SplittableRandom(SEED);
+    SplittableRandom random = new SplittableRandom(SEED + size);
     long begun = System.nanoTime();
     long share = TimeUnit.MINUTES.toNanos(MINUTES) / sizes().size();
     try (KvCluster cluster = KvCluster.start(size)) {

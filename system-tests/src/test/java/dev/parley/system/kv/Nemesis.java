@@ -337,8 +337,12 @@ enum Nemesis {
           random,
           () -> {
             List<Integer> possible = running(cluster);
-            cluster.driver().ifPresent(driver -> possible.add(driver.node()));
+            Optional<KvCluster.Driver> driver = cluster.driver();
+            driver.ifPresent(busy -> possible.add(busy.node()));
             int victim = oneOf(possible, random);
+            System.out.printf(
+                "  kv-%d paused, %s%n",
+                victim, driver.map(KvCluster.Driver::toString).orElse("too late"));
             cluster.pause(victim);
             try {
               survive(move, cluster, load, victim, millis);
