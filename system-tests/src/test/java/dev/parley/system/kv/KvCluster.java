@@ -1,5 +1,7 @@
 package dev.parley.system.kv;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -13,31 +15,41 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import okhttp3.MediaType;
 import okhttp3.OkHttpClient;
 import okhttp3.Protocol;
 import okhttp3.Request;
+import okhttp3.RequestBody;
 import okhttp3.Response;
 import org.jspecify.annotations.Nullable;
 
 /// A cluster of real kv-node processes, and what can befall it: [#kill], [#restart], [#pause] and
 /// [#resume], [#cut], [#isolate], [#partition] and [#heal], [#fillDisk] and [#freeDisk],
-/// [#flipBit] and [#truncate].
+/// [#flipBit] and [#truncate], [#add], [#remove] and [#replace].
 ///
-/// Nodes are numbered from 1. Each has a network namespace of its own where that is possible, so
-/// that it can be cut off from its peers while clients still reach it; the first [#SMALL_DISKS]
-/// have a small file system of their own where that is possible, so that it can be filled.
+/// Nodes are numbered from 1, and no number is used twice. Each has a network namespace of its own
+/// where that is possible, so that it can be cut off from its peers while clients still reach it;
+/// [#SMALL_DISKS] of them have a small file system of their own where that is possible, so that it
+/// can be filled.
+///
+/// One thread breaks the cluster; others may ask what it is meanwhile.
 final class KvCluster implements AutoCloseable {
 
-  /// How many nodes have a small disk: a majority of three.
+  /// How many members have a small disk: a majority of three.
   static final int SMALL_DISKS = 2;
 
   /// The least a node takes, so that logs of several segments come about.
@@ -55,21 +67,53 @@ final class KvCluster implements AutoCloseable {
   /// Longer than a node takes to say that it has no majority.
   private static final Duration CALL_TIMEOUT = Duration.ofMillis(2500);
 
+  /// Longer than a node takes to decide on a change of the members, or to say that it cannot.
+  private static final Duration CHANGE_TIMEOUT = Duration.ofSeconds(6);
+
+  /// A cluster remembers 1024 removed members and refuses to remove more.
+  private static final int MAX_REMOVALS = 1000;
+
+  private static final ObjectMapper JSON = new ObjectMapper();
   private static final AtomicInteger COUNT = new AtomicInteger();
   private static final String MARK = "kv.cluster.of.system.tests";
 
-  private final int size;
+  private final int founders;
   private final Path folder;
   private final KvNetwork network;
   private final String token = UUID.randomUUID().toString();
   private final OkHttpClient http;
+  private final OkHttpClient patientHttp;
   private final Map<Integer, Process> processes = new TreeMap<>();
+  private final Map<Integer, List<Integer>> peers = new TreeMap<>();
+  private final Set<Integer> small = new TreeSet<>();
   private final List<Path> mounts = new ArrayList<>();
   private final Thread atExit = Thread.ofPlatform().unstarted(this::release);
   private @Nullable String whyUnfillable;
 
+  /// Replaced as a whole, for clients read them.
+  private volatile List<Integer> members;
+
+  private volatile List<Integer> parting = List.of();
+  private @Nullable Change change;
+  private long decided;
+  private int numbers;
+
+  /// A change of the members that the cluster has begun, or is about to.
+  ///
+  /// @param newcomer who comes, or 0
+  /// @param leaver who leaves, or 0
+  private record Change(int newcomer, int leaver) {
+
+    @Override
+    public String toString() {
+      return (newcomer == 0 ? "" : "+kv-" + newcomer) + (leaver == 0 ? "" : "-kv-" + leaver);
+    }
+  }
+
   private KvCluster(int size) {
-    this.size = size;
+    this.founders = size;
+    this.numbers = size;
+    this.members = IntStream.rangeClosed(1, size).boxed().toList();
     this.folder = target().resolve(ProcessHandle.current().pid() + "-" + COUNT.incrementAndGet());
     this.network = KvNetwork.of(size);
     this.http =
@@ -83,6 +127,8 @@ final class KvCluster implements AutoCloseable {
             .readTimeout(CALL_TIMEOUT)
             .callTimeout(CALL_TIMEOUT)
             .build();
+    this.patientHttp =
+        http.newBuilder().readTimeout(CHANGE_TIMEOUT).callTimeout(CHANGE_TIMEOUT).build();
   }
 
   /// Starts a fresh cluster and waits until every node sees a majority.
@@ -91,18 +137,13 @@ final class KvCluster implements AutoCloseable {
     KvCluster cluster = new KvCluster(size);
     Runtime.getRuntime().addShutdownHook(cluster.atExit);
     try {
-      for (int node : cluster.nodes()) {
-        Files.createDirectories(cluster.home(node));
-        if (node <= SMALL_DISKS) {
-          cluster.mountSmallDisk(node);
-        }
+      for (int node : cluster.members) {
+        cluster.peers.put(node, cluster.members);
+        cluster.furnish(node, 0);
         cluster.launch(node);
       }
       cluster.nodes().forEach(cluster::awaitReady);
       return cluster;
-    } catch (IOException e) {
-      cluster.close();
-      throw new UncheckedIOException(e);
     } catch (RuntimeException | Error e) {
       cluster.close();
       throw e;
@@ -111,12 +152,30 @@ final class KvCluster implements AutoCloseable {
 
   // What it is.
 
+  /// The members; once a change of them has begun, those that it leads to.
   List<Integer> nodes() {
-    return IntStream.rangeClosed(1, size).boxed().toList();
+    return members;
+  }
+
+  /// Whom clients ask: the members, and those that leave or have just left.
+  List<Integer> asked() {
+    List<Integer> asked = new ArrayList<>(parting);
+    asked.addAll(members);
+    return asked;
   }
 
   int majority() {
-    return size / 2 + 1;
+    return members.size() / 2 + 1;
+  }
+
+  /// With how many members the machine still copes.
+  int mostMembers() {
+    return founders + 2;
+  }
+
+  /// The members whose disk can be filled.
+  List<Integer> smallDisks() {
+    return members.stream().filter(small::contains).toList();
   }
 
   URI url(int node) {
@@ -140,7 +199,14 @@ final class KvCluster implements AutoCloseable {
 
   /// Why disks cannot be filled here, or null.
   @Nullable String whyUnfillable() {
-    return whyUnfillable;
+    return whyUnfillable != null || !smallDisks().isEmpty()
+        ? whyUnfillable
+        : "those with small disks have left";
+  }
+
+  /// Why the members cannot be changed any more, or null.
+  @Nullable String whyUnchangeable() {
+    return numbers < MAX_REMOVALS ? null : "too many nodes were members once";
   }
 
   // Processes.
@@ -239,7 +305,8 @@ final class KvCluster implements AutoCloseable {
     return process != null && process.isAlive();
   }
 
-  /// Waits until the node says that it is ready, which means that it reaches a majority.
+  /// Waits until the node says that it is ready, which means that it reaches a majority, or, if it
+  /// leaves, that it was removed.
   void awaitReady(int node) {
     await(
         "kv-" + node + " is ready",
@@ -248,7 +315,8 @@ final class KvCluster implements AutoCloseable {
             throw new AssertionError(
                 "kv-" + node + " ended with " + process(node).exitValue() + ":\n" + said(node, 0));
           }
-          return answers(node, "/q/health/ready");
+          return answers(node, "/q/health/ready")
+              || (parting.contains(node) && saysThatItWasRemoved(node));
         });
   }
 
@@ -264,8 +332,14 @@ final class KvCluster implements AutoCloseable {
     }
   }
 
-  /// Makes the cluster whole again, whatever befell it before, and waits until it is.
-  void recover() {
+  /// Makes the cluster whole again, whatever befell it before, and waits until it is. That cannot
+  /// be had in the midst of a change of the members.
+  ///
+  /// @return whether it was done
+  boolean recover() {
+    if (change != null || !parting.isEmpty()) {
+      return false;
+    }
     heal();
     for (int node : nodes()) {
       freeDisk(node);
@@ -276,6 +350,234 @@ final class KvCluster implements AutoCloseable {
       }
     }
     nodes().forEach(this::awaitReady);
+    return true;
+  }
+
+  // Members.
+
+  /// Starts a fresh node, which waits to be taken in by the members.
+  ///
+  /// @param instead of which member it is to be, or 0
+  int recruit(int instead) {
+    int node = ++numbers;
+    List<Integer> known = new ArrayList<>(members);
+    known.removeIf(member -> member == instead);
+    known.add(node);
+    peers.put(node, List.copyOf(known));
+    network.add(node);
+    furnish(node, instead);
+    launch(node);
+    return node;
+  }
+
+  /// Has the members take a node in, and returns once they have decided to. From then on clients
+  /// ask it as well.
+  void add(int newcomer) {
+    begin(new Change(newcomer, 0));
+  }
+
+  /// Has the members let a node go, and returns once they have decided to. Clients ask it until
+  /// [#dismiss].
+  void remove(int leaver) {
+    begin(new Change(0, leaver));
+  }
+
+  /// Both in one.
+  void replace(int leaver, int newcomer) {
+    begin(new Change(newcomer, leaver));
+  }
+
+  /// The node that carries out a change, and how far it is, in its own words.
+  record Driver(int node, String progress) {}
+
+  /// Waits until a node says that it carries out the change that was begun, or all members that
+  /// the change is over.
+  Optional<Driver> driver() {
+    List<Driver> found = new ArrayList<>();
+    await(
+        "somebody carries out the change " + change,
+        () -> {
+          boolean over = true;
+          for (int node : asked()) {
+            JsonNode seen = isRunning(node) ? view(node) : null;
+            if (seen != null && seen.path("change").path("driven_here").asBoolean()) {
+              found.add(new Driver(node, seen.path("change").toString()));
+              return true;
+            }
+            over &= parting.contains(node) || settled(seen);
+          }
+          return over;
+        });
+    return found.stream().findFirst();
+  }
+
+  /// Whether a member still knows of a change that is not over.
+  boolean changing() {
+    for (int node : members) {
+      JsonNode seen = isRunning(node) ? view(node) : null;
+      if (seen != null && !seen.path("change").isNull()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// Waits until all members go on after the change.
+  void awaitChange() {
+    Change begun = change;
+    if (begun == null) {
+      throw new IllegalStateException("no change was begun");
+    }
+    await(
+        "the change " + begun + " is over",
+        () -> members.stream().allMatch(node -> settled(view(node))));
+    double seconds = (System.nanoTime() - decided) / 1e9;
+    System.out.printf("  %s: %s after %.1f s%n", begun, members, seconds);
+    change = null;
+  }
+
+  /// Waits until a node that was removed knows of it, and has forgotten everything.
+  void awaitRemoved(int leaver) {
+    await("kv-" + leaver + " knows that it was removed", () -> saysThatItWasRemoved(leaver));
+  }
+
+  /// Ends a node that was removed, if it runs, and deletes what it had.
+  void dismiss(int leaver) {
+    if (members.contains(leaver)) {
+      throw new IllegalStateException("kv-" + leaver + " is a member");
+    }
+    parting = parting.stream().filter(node -> node != leaver).toList();
+    if (isRunning(leaver)) {
+      stop(leaver);
+    }
+    loseDisk(leaver);
+    processes.remove(leaver);
+    peers.remove(leaver);
+    network.remove(leaver);
+  }
+
+  /// The status with which a node answers a request about keys, once it answers.
+  int status(int node, String method, String path) {
+    RequestBody body = method.equals("PUT") ? RequestBody.create(new byte[0]) : null;
+    String url = url(node).resolve(path).toString();
+    Request request = new Request.Builder().url(url).method(method, body).build();
+    int[] status = {0};
+    await(
+        "kv-" + node + " answers " + method + " " + path,
+        () -> {
+          try (Response response = http.newCall(request).execute()) {
+            status[0] = response.code();
+            return true;
+          } catch (IOException e) {
+            return false;
+          }
+        });
+    return status[0];
+  }
+
+  private void begin(Change wanted) {
+    if (change != null) {
+      throw new IllegalStateException("another change was begun: " + change);
+    }
+    change = wanted;
+    await("the members decide on " + wanted, () -> decided(wanted));
+    decided = System.nanoTime();
+    List<Integer> now = new ArrayList<>(members);
+    if (wanted.leaver() != 0) {
+      now.remove((Integer) wanted.leaver());
+      parting = List.of(wanted.leaver());
+    }
+    if (wanted.newcomer() != 0) {
+      now.add(wanted.newcomer());
+    }
+    members = List.copyOf(now);
+  }
+
+  /// Asks one member after the other. An earlier attempt may have been decided although nobody
+  /// said so.
+  private boolean decided(Change wanted) {
+    for (int node : members) {
+      if (node == wanted.leaver() || !isRunning(node)) {
+        continue;
+      }
+      try (Response response = patientHttp.newCall(request(node, wanted)).execute()) {
+        if (response.code() == 202) {
+          return true;
+        }
+        boolean temporary =
+            response.code() == 503
+                || response.code() == 409
+                || (response.code() == 404 && wanted.newcomer() == 0);
+        if (!temporary) {
+          throw new AssertionError(
+              "%s: kv-%d answered %d: %s"
+                  .formatted(wanted, node, response.code(), response.body().string()));
+        }
+      } catch (IOException e) {
+        // The next member may answer.
+      }
+      JsonNode seen = view(node);
+      if (seen != null && seen.path("epoch").asLong() > 0 && shows(seen, wanted)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private Request request(int node, Change wanted) {
+    Request.Builder request = new Request.Builder().header("Authorization", bearer());
+    String path = "/v1/cluster/members";
+    if (wanted.newcomer() == 0) {
+      return request.url(url(node) + path + "/kv-" + wanted.leaver()).delete().build();
+    }
+    if (wanted.leaver() != 0) {
+      path += "?replacing=kv-" + wanted.leaver();
+    }
+    String newcomer =
+        JSON.createObjectNode()
+            .put("id", "kv-" + wanted.newcomer())
+            .put("url", url(wanted.newcomer()).toString())
+            .toString();
+    return request
+        .url(url(node) + path)
+        .post(RequestBody.create(newcomer, MediaType.get("application/json")))
+        .build();
+  }
+
+  /// Whether a node's view of the cluster shows that the change was decided.
+  private static boolean shows(JsonNode seen, Change wanted) {
+    boolean arrives = wanted.newcomer() == 0;
+    boolean leaves = true;
+    for (JsonNode member : seen.path("members")) {
+      String id = member.path("id").asText();
+      arrives |= id.equals("kv-" + wanted.newcomer());
+      leaves &= !id.equals("kv-" + wanted.leaver()) || member.path("leaving").asBoolean();
+    }
+    return arrives && leaves;
+  }
+
+  private boolean settled(@Nullable JsonNode seen) {
+    if (seen == null || !seen.path("change").isNull()) {
+      return false;
+    }
+    Set<String> ids = new TreeSet<>(seen.path("members").findValuesAsText("id"));
+    return ids.equals(
+        members.stream().map(node -> "kv-" + node).collect(Collectors.toCollection(TreeSet::new)));
+  }
+
+  private boolean saysThatItWasRemoved(int node) {
+    JsonNode seen = view(node);
+    return seen != null && seen.path("removed").asBoolean() && seen.path("keys").asInt() == 0;
+  }
+
+  /// How a node sees the cluster, or null if it does not say so.
+  private @Nullable JsonNode view(int node) {
+    Request request = new Request.Builder().url(url(node) + "/v1/cluster").build();
+    try (Response response = http.newCall(request).execute()) {
+      return response.isSuccessful() ? JSON.readTree(response.body().bytes()) : null;
+    } catch (IOException e) {
+      return null;
+    }
   }
 
   // The network.
@@ -287,7 +589,7 @@ final class KvCluster implements AutoCloseable {
 
   /// Cuts a node off from all others, both ways.
   void isolate(int node) {
-    partition(List.of(node), nodes().stream().filter(other -> other != node).toList());
+    partition(List.of(node), asked().stream().filter(other -> other != node).toList());
   }
 
   /// Cuts the nodes of one side off from those of the other, both ways.
@@ -309,7 +611,7 @@ final class KvCluster implements AutoCloseable {
 
   /// Fills the node's disk until less is free than the node wants.
   void fillDisk(int node) {
-    if (whyUnfillable != null || node > SMALL_DISKS) {
+    if (whyUnfillable != null || !small.contains(node)) {
       throw new UnsupportedOperationException("kv-" + node + " has no small disk");
     }
     try (var out =
@@ -328,6 +630,26 @@ final class KvCluster implements AutoCloseable {
   void freeDisk(int node) {
     try {
       Files.deleteIfExists(filler(node));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Deletes everything that a node had which does not run any more.
+  void loseDisk(int node) {
+    if (isRunning(node)) {
+      throw new IllegalStateException("kv-" + node + " is running");
+    }
+    try {
+      if (Files.exists(data(node))) {
+        delete(data(node));
+      }
+      if (small.remove(node)) {
+        Files.deleteIfExists(filler(node));
+        unmount(home(node));
+        mounts.remove(home(node));
+      }
+      Files.deleteIfExists(home(node));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -414,21 +736,21 @@ final class KvCluster implements AutoCloseable {
   }
 
   private Map<String, String> environment(int node) {
-    List<String> peers = new ArrayList<>();
-    for (int peer : nodes()) {
-      peers.add("kv-" + peer + "=" + url(peer));
-    }
-    return Map.of(
-        "PARLEY_NAME", "kv-" + node,
-        "PARLEY_NODE_ID", "kv-" + node,
-        "PARLEY_HOST", network.host(node),
-        "PARLEY_PORT", Integer.toString(network.port(node)),
-        "PARLEY_SERVICE_TOKEN", token,
-        "PARLEY_DATA_DIR", data(node).toString(),
-        "PARLEY_PEERS", String.join(",", peers),
-        "PARLEY_CLUSTER_ID", "system-test",
-        "PARLEY_SEGMENT_BYTES", Integer.toString(SEGMENT_BYTES),
-        "PARLEY_MIN_FREE_BYTES", Integer.toString(MIN_FREE_BYTES));
+    List<Integer> known = Objects.requireNonNull(peers.get(node));
+    List<String> urls = known.stream().map(peer -> "kv-" + peer + "=" + url(peer)).toList();
+    Map<String, String> environment = new TreeMap<>();
+    environment.put("PARLEY_NAME", "kv-" + node);
+    environment.put("PARLEY_NODE_ID", "kv-" + node);
+    environment.put("PARLEY_HOST", network.host(node));
+    environment.put("PARLEY_PORT", Integer.toString(network.port(node)));
+    environment.put("PARLEY_SERVICE_TOKEN", token);
+    environment.put("PARLEY_DATA_DIR", data(node).toString());
+    environment.put("PARLEY_PEERS", String.join(",", urls));
+    environment.put("PARLEY_JOIN", Boolean.toString(node > founders));
+    environment.put("PARLEY_CLUSTER_ID", "system-test");
+    environment.put("PARLEY_SEGMENT_BYTES", Integer.toString(SEGMENT_BYTES));
+    environment.put("PARLEY_MIN_FREE_BYTES", Integer.toString(MIN_FREE_BYTES));
+    return environment;
   }
 
   private Process process(int node) {
@@ -454,6 +776,18 @@ final class KvCluster implements AutoCloseable {
     Shell.run("kill", "-" + signal, Long.toString(process(node).pid()));
   }
 
+  /// Gives a node its directory, which is a small disk if too few of the others have one.
+  private void furnish(int node, int instead) {
+    try {
+      Files.createDirectories(home(node));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    if (smallDisks().stream().filter(other -> other != instead).count() < SMALL_DISKS) {
+      mountSmallDisk(node);
+    }
+  }
+
   private void mountSmallDisk(int node) {
     Shell.Result mounted =
         Shell.attempt(
@@ -467,6 +801,7 @@ final class KvCluster implements AutoCloseable {
                 home(node).toString()));
     if (mounted.succeeded()) {
       mounts.add(home(node));
+      small.add(node);
     } else {
       whyUnfillable = "no small file systems (they need root): " + mounted.output().strip();
     }
@@ -503,8 +838,8 @@ final class KvCluster implements AutoCloseable {
     try (DirectoryStream<Path> runs = Files.newDirectoryStream(target)) {
       for (Path run : runs) {
         if (!ownerLives(run.getFileName().toString())) {
-          for (int node = 1; node <= SMALL_DISKS; node++) {
-            unmount(run.resolve("kv-" + node));
+          try (DirectoryStream<Path> homes = Files.newDirectoryStream(run, Files::isDirectory)) {
+            homes.forEach(KvCluster::unmount);
           }
           delete(run);
         }

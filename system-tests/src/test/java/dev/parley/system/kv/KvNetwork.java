@@ -5,8 +5,12 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -36,36 +40,59 @@ sealed interface KvNetwork extends AutoCloseable {
   /// Undoes all cuts.
   void heal();
 
+  /// Takes in a node under a number that was never used here.
+  void add(int node);
+
+  /// Takes out a node that does not run any more.
+  void remove(int node);
+
   @Override
   void close();
 
   /// Namespaces where that is possible, else the loopback device.
+  ///
+  /// @param nodes how many are in it from the start
   static KvNetwork of(int nodes) {
     String why = Namespaces.whyImpossible();
-    return why == null ? new Namespaces(nodes) : new Loopback(nodes, why);
+    KvNetwork network = why == null ? new Namespaces() : new Loopback(why);
+    try {
+      for (int node = 1; node <= nodes; node++) {
+        network.add(node);
+      }
+    } catch (RuntimeException e) {
+      network.close();
+      throw e;
+    }
+    return network;
   }
 
   /// All nodes on this machine's loopback device, which cannot be cut.
   final class Loopback implements KvNetwork {
-    private final List<Integer> ports = new ArrayList<>();
+    /// They stay known: somebody may still ask for a node that was taken out.
+    private final Map<Integer, Integer> ports = new ConcurrentHashMap<>();
+
     private final String why;
 
-    Loopback(int nodes, String why) {
+    Loopback(String why) {
       this.why = why;
-      List<ServerSocket> held = new ArrayList<>();
-      try {
-        for (int i = 0; i < nodes; i++) {
-          ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
-          held.add(socket);
-          ports.add(socket.getLocalPort());
-        }
-        for (ServerSocket socket : held) {
-          socket.close();
+    }
+
+    @Override
+    public void add(int node) {
+      try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+        int port = socket.getLocalPort();
+        if (ports.containsValue(port)) {
+          add(node);
+        } else {
+          ports.put(node, port);
         }
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
     }
+
+    @Override
+    public void remove(int node) {}
 
     @Override
     public String host(int node) {
@@ -74,7 +101,7 @@ sealed interface KvNetwork extends AutoCloseable {
 
     @Override
     public int port(int node) {
-      return ports.get(node - 1);
+      return Objects.requireNonNull(ports.get(node), "no such node");
     }
 
     @Override
@@ -114,21 +141,24 @@ sealed interface KvNetwork extends AutoCloseable {
     private static final String PREFIX = "parley-kv-";
     private static final Pattern NAME = Pattern.compile("(" + PREFIX + "([0-9]+)-[0-9]+-\\S+).*");
     private static final String NOBODY = "02:00:00:00:de:ad";
-    private static final int HUB = 254;
+    private static final int HUB = 0xfffe;
     private static final AtomicInteger COUNT = new AtomicInteger();
 
-    private final int nodes;
+    private final Set<Integer> nodes = new ConcurrentSkipListSet<>();
     private final String run;
     private final NamespaceSockets sockets;
 
-    Namespaces(int nodes) {
-      this.nodes = nodes;
+    Namespaces() {
       this.run = PREFIX + ProcessHandle.current().pid() + "-" + COUNT.incrementAndGet();
       try {
-        build();
+        Shell.run("ip", "netns", "add", name(HUB));
+        ip(
+            HUB,
+            "link set lo up\nlink add br0 type bridge\nlink set br0 address %s up\naddr add %s/16 dev br0\n"
+                .formatted(hardware(HUB), host(HUB)));
         this.sockets = new NamespaceSockets(Path.of("/run/netns", name(HUB)));
       } catch (RuntimeException e) {
-        remove();
+        delete(name(HUB));
         throw e;
       }
     }
@@ -159,32 +189,37 @@ sealed interface KvNetwork extends AutoCloseable {
       }
     }
 
-    private void build() {
-      Shell.run("ip", "netns", "add", name(HUB));
-      StringBuilder hub = new StringBuilder("link set lo up\nlink add br0 type bridge\n");
-      hub.append("link set br0 address ").append(hardware(HUB)).append(" up\n");
-      hub.append("addr add ").append(host(HUB)).append("/24 dev br0\n");
-      for (int node = 1; node <= nodes; node++) {
-        Shell.run("ip", "netns", "add", name(node));
-        hub.append("link add p").append(node).append(" type veth peer name eth0 netns ");
-        hub.append(name(node)).append(" address ").append(hardware(node)).append('\n');
-        hub.append("link set p").append(node).append(" master br0 up\n");
-        hub.append(neighbour(node, hardware(node), "br0"));
+    @Override
+    public void add(int node) {
+      nodes.add(node);
+      Shell.run("ip", "netns", "add", name(node));
+      ip(
+          HUB,
+          "link add p%d type veth peer name eth0 netns %s address %s\nlink set p%d master br0 up\n"
+                  .formatted(node, name(node), hardware(node), node)
+              + neighbour(node, hardware(node), "br0"));
+      ip(
+          node,
+          "link set lo up\naddr add "
+              + host(node)
+              + "/16 dev eth0\nlink set eth0 up\n"
+              + neighbours(node));
+      for (int other : nodes) {
+        if (other != node) {
+          ip(other, neighbour(node, hardware(node), "eth0"));
+        }
       }
-      ip(HUB, hub.toString());
-      for (int node = 1; node <= nodes; node++) {
-        ip(
-            node,
-            "link set lo up\naddr add "
-                + host(node)
-                + "/24 dev eth0\nlink set eth0 up\n"
-                + neighbours(node));
-      }
+    }
+
+    @Override
+    public void remove(int node) {
+      nodes.remove(node);
+      delete(name(node));
     }
 
     private String neighbours(int node) {
       StringBuilder commands = new StringBuilder(neighbour(HUB, hardware(HUB), "eth0"));
-      for (int other = 1; other <= nodes; other++) {
+      for (int other : nodes) {
         if (other != node) {
           commands.append(neighbour(other, hardware(other), "eth0"));
         }
@@ -206,12 +241,12 @@ sealed interface KvNetwork extends AutoCloseable {
     }
 
     private static String hardware(int node) {
-      return "02:00:00:00:00:%02x".formatted(node);
+      return "02:00:00:00:%02x:%02x".formatted(node >> 8, node & 0xff);
     }
 
     @Override
     public String host(int node) {
-      return "10.231.0." + node;
+      return "10.231." + (node >> 8) + "." + (node & 0xff);
     }
 
     @Override
@@ -241,7 +276,7 @@ sealed interface KvNetwork extends AutoCloseable {
 
     @Override
     public void heal() {
-      for (int node = 1; node <= nodes; node++) {
+      for (int node : nodes) {
         ip(node, neighbours(node));
       }
     }
@@ -249,11 +284,7 @@ sealed interface KvNetwork extends AutoCloseable {
     @Override
     public void close() {
       sockets.close();
-      remove();
-    }
-
-    private void remove() {
-      for (int node = 1; node <= nodes; node++) {
+      for (int node : nodes) {
         delete(name(node));
       }
       delete(name(HUB));

@@ -18,8 +18,10 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
-/// Clients that read, put, compare-and-set, delete and list a few fought-over keys at any node and
-/// write many keys once each, while somebody else breaks the cluster; and the judgement of what
+/// Clients that read, put, compare-and-set, delete and list a few fought-over keys at any node,
+// also
+/// at those that come, leave and have just left, and write many keys once each, while somebody else
+/// breaks the cluster; and the judgement of what
 /// they were told.
 final class Workload implements AutoCloseable {
 
@@ -172,10 +174,14 @@ final class Workload implements AutoCloseable {
 
   // A client.
 
+  /// One of the nodes that clients know of now.
+  private int any(SplittableRandom random) {
+    List<Integer> nodes = cluster.asked();
+    return nodes.get(random.nextInt(nodes.size()));
+  }
+
   private void run(int number, SplittableRandom random) {
-    List<Integer> nodes = cluster.nodes();
-    KvClient client =
-        new KvClient(cluster, history, number, () -> nodes.get(random.nextInt(nodes.size())));
+    KvClient client = new KvClient(cluster, history, number, () -> any(random));
     Map<String, Long> seen = new HashMap<>();
     try {
       for (int count = 0; !stopping; count++) {
@@ -194,7 +200,7 @@ final class Workload implements AutoCloseable {
               case Integer dice when dice < 84 -> client.delete(key, ALWAYS, ATTEMPTS);
               case Integer dice when dice < 87 -> client.delete(key, atSeen, ATTEMPTS);
               case Integer dice when dice < 91 -> {
-                client.list(nodes.get(random.nextInt(nodes.size())), prefix + "hot/", hotKeys);
+                client.list(any(random), prefix + "hot/", hotKeys);
                 yield new Outcome.Unknown();
               }
               default -> {
