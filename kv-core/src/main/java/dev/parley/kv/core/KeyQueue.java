@@ -286,10 +286,20 @@ final class KeyQueue {
       }
       case Message.Nack(_, var promised) -> {
         node.observe(promised.counter());
-        onLost(from);
+        refused(from);
       }
       case Message.Stale _ -> onLost(from);
       default -> {}
+    }
+  }
+
+  /// A replica promised a higher ballot. If the others are well, their answers are as far away as
+  /// this one was; if not, as when the node that made that ballot has died, none may come. A ballot
+  /// that is refused already is not worth the patience that a first one gets.
+  private void refused(String from) {
+    onLost(from);
+    if (phase == Phase.PREPARING || phase == Phase.ACCEPTING) {
+      ring(node.timing().minHedge().toNanos(), this::lose);
     }
   }
 

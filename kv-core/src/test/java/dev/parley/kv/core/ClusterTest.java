@@ -95,6 +95,32 @@ class ClusterTest {
     assertEquals("3", cluster.get("b", key.toString()));
   }
 
+  /// The connection to a node that dies tells only what was not sent. What is on the way to it is
+  /// neither answered nor reported as lost.
+  @Test
+  void aBallotIsNotWaitedForThatOneRefusesWhileAnotherIsSilent() {
+    cluster.startAll();
+    Key key = Key.of("k0");
+    for (int i = 1; !Formed.layout(IDS).placement(key).equals(List.of("a", "b", "c")); i++) {
+      key = Key.of("k" + i);
+    }
+    // What a promised itself by a ballot far above those of b reached c, but not b.
+    Ballot high = new Ballot(1_000_000, "a", 1);
+    cluster.tell(
+        "c",
+        new Event.Received(
+            "a", 1, new Message.Prepare(new Message.Scope(1), 7, key, high, Ballot.ZERO)));
+    cluster.isolate("a");
+    cluster.tell("b", new Event.Undelivered("a", List.of()));
+    cluster.carried.clear();
+    String name = key.toString();
+    long before = cluster.now();
+    assertInstanceOf(Answer.Applied.class, cluster.put("b", name, "x"));
+    assertTrue(carried(Message.Nack.class) > 0);
+    long millis = (cluster.now() - before) / 1_000_000;
+    assertTrue(millis < 150, () -> "took " + millis + " ms");
+  }
+
   @Test
   void aWarmBallotIsWorthNothingAfterAnotherNodeWrote() {
     cluster.startAll();

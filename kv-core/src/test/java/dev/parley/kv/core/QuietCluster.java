@@ -112,6 +112,11 @@ final class QuietCluster {
     deliver();
   }
 
+  /// Nanoseconds of virtual time.
+  long now() {
+    return now;
+  }
+
   /// Lets so many milliseconds pass.
   void pass(long millis) {
     for (long i = 0; i < millis; i++) {
