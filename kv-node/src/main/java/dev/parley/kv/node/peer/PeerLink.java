@@ -58,6 +58,11 @@ public final class PeerLink {
   private static final int CONNECT_MILLIS = 500;
   private static final int ANSWER_MILLIS = 1500;
 
+  /// After a peer could not be connected it is not tried again for so long, and what is sent to it
+  /// counts as undelivered at once. Under load each of thousands of messages a second would else
+  /// fail by an attempt of its own, on processors that the living nodes need just then.
+  private static final long RETRY_NANOS = 20_000_000;
+
   /// Who is told what became of messages, on the core's event loop, and never from within
   /// [#send].
   public interface Listener {
@@ -135,6 +140,7 @@ public final class PeerLink {
   private final Lane small = new Lane(SMALL_QUEUE_BYTES, BATCH_MESSAGES, 1);
   private final Lane large = new Lane(LARGE_QUEUE_BYTES, 1, LARGE_AT_ONCE);
   private boolean scheduled;
+  private long notBefore = System.nanoTime();
   private @Nullable String lastProblem;
 
   /// @param loop the core's event loop, on which everything here runs
@@ -197,6 +203,10 @@ public final class PeerLink {
   }
 
   private void flush(Lane lane) {
+    if (System.nanoTime() - notBefore < 0) {
+      undelivered(new ArrayList<>());
+      return;
+    }
     while (lane.out < lane.maxOut && !lane.queue.isEmpty()) {
       lane.out++;
       Taken taken = lane.take();
@@ -206,15 +216,22 @@ public final class PeerLink {
               connected -> {
                 if (connected.failed()) {
                   problem("cannot be connected: " + connected.cause().getMessage());
-                  // What was queued meanwhile would meet the same end; say so now.
-                  small.drainTo(taken.messages());
-                  large.drainTo(taken.messages());
+                  notBefore = System.nanoTime() + RETRY_NANOS;
                   lane.out--;
-                  listener.undelivered(taken.messages());
+                  undelivered(taken.messages());
                 } else {
                   post(connected.result(), lane, taken);
                 }
               });
+    }
+  }
+
+  /// Reports these, and all that is queued, for it would meet the same end.
+  private void undelivered(List<Message> messages) {
+    small.drainTo(messages);
+    large.drainTo(messages);
+    if (!messages.isEmpty()) {
+      listener.undelivered(messages);
     }
   }
 
