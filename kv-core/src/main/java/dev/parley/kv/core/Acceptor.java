@@ -22,11 +22,6 @@ import org.jspecify.annotations.Nullable;
 /// every version made there lies above. It is what remains of the keys that were purged.
 public final class Acceptor {
 
-  /// Keys looked up lately that are found without going through the tree, which for a million of
-  /// them is twenty steps, each to memory that no cache holds. One change of a key looks for it
-  /// several times within a few milliseconds.
-  private static final int RECENT = 1024;
-
   /// Origins of ballots that are shared. Beyond this some are kept twice.
   private static final int MAX_ORIGINS = 1024;
 
@@ -49,7 +44,7 @@ public final class Acceptor {
 
   /// What is known of a key. A node may hold a million of them, so the ballots are kept as their
   /// parts, which takes an eighth less memory than with two more objects for each.
-  private static final class Slot {
+  private static final class Slot extends KeyTable.Entry {
     private long promisedCounter;
     private Origin promisedOrigin;
     private long acceptedCounter;
@@ -61,7 +56,8 @@ public final class Acceptor {
     /// what is accepted here and promised that ballot.
     private int warmEpoch;
 
-    Slot(Ballot accepted, Origin origin, Versioned value, long lsn) {
+    Slot(Key key, Ballot accepted, Origin origin, Versioned value, long lsn) {
+      super(key);
       this.promisedCounter = accepted.counter();
       this.promisedOrigin = origin;
       this.acceptedCounter = accepted.counter();
@@ -92,7 +88,12 @@ public final class Acceptor {
   }
 
   private static final class Partition {
+    /// In order, for whoever goes through them.
     final TreeMap<Key, Slot> slots = new TreeMap<>();
+
+    /// The same, to find one. In a million keys the tree takes a dozen steps or more, each to
+    /// memory that no cache holds.
+    final KeyTable<Slot> byKey = new KeyTable<>();
 
     /// A Merkle tree of two levels over what was accepted, see [Acceptor#digest].
     final long[] leaves = new long[LEAVES];
@@ -134,12 +135,6 @@ public final class Acceptor {
   private boolean full;
   private ToLongFunction<LogRecord> append = _ -> 0;
   private final LinkedHashMap<Origin, Origin> origins = new LinkedHashMap<>();
-
-  /// The keys looked up last, each in the place its hash gives, and what was found: null if it has
-  /// no record.
-  private final @Nullable Key[] recentKeys = new @Nullable Key[RECENT];
-
-  private final @Nullable Slot[] recentSlots = new @Nullable Slot[RECENT];
   private final ChangeRing changes = new ChangeRing();
 
   /// @param self the node whose memory this is
@@ -696,19 +691,7 @@ public final class Acceptor {
   }
 
   private @Nullable Slot slot(Key key) {
-    int place = key.hashCode() >>> 8 & RECENT - 1;
-    if (key.equals(recentKeys[place])) {
-      return recentSlots[place];
-    }
-    Slot slot = partition(key).slots.get(key);
-    remember(key, slot);
-    return slot;
-  }
-
-  private void remember(Key key, @Nullable Slot slot) {
-    int place = key.hashCode() >>> 8 & RECENT - 1;
-    recentKeys[place] = key;
-    recentSlots[place] = slot;
+    return partition(key).byKey.get(key);
   }
 
   private Reply after(@Nullable Slot slot, Message.Reply message) {
@@ -746,13 +729,13 @@ public final class Acceptor {
   private Slot put(Key key, @Nullable Slot slot, Ballot ballot, Versioned value, long lsn) {
     changes.accepted(lsn, key, ballot, value);
     if (slot == null) {
-      slot = new Slot(ballot, origin(ballot, null), value, lsn);
+      slot = new Slot(key, ballot, origin(ballot, null), value, lsn);
       Ballot bare = barePromises.remove(key);
       if (bare != null && bare.compareTo(ballot) > 0) {
         slot.promised(bare, origin(bare, slot));
       }
       partition(key).slots.put(key, slot);
-      remember(key, slot);
+      partition(key).byKey.add(slot);
       liveBytes += key.utf8().length;
     } else {
       uncount(key, slot.value);
@@ -781,7 +764,7 @@ public final class Acceptor {
   private void remove(Key key) {
     Slot slot = partition(key).slots.remove(key);
     if (slot != null) {
-      remember(key, null);
+      partition(key).byKey.remove(slot);
       uncount(key, slot.value);
       toggle(key, slot.accepted());
       liveBytes -= key.utf8().length;

@@ -59,7 +59,8 @@ final class CanonicalForm {
   /// - When a peer was heard of only matters if silence makes it suspect, which [BoundedScenario]
   ///   rules out: there a peer is either known to be there or not.
   /// - Most partitions are empty.
-  /// - Which origins of ballots are shared, and which keys were looked up last, shows nowhere.
+  /// - Which origins of ballots are shared shows nowhere, nor do the places of a table of entries
+  ///   that stand in a tree as well.
   private static final Map<String, Normal> NORMALISED =
       Map.of(
           "Alarms.order",
@@ -72,9 +73,7 @@ final class CanonicalForm {
           heard -> heard instanceof Long at && at != Long.MIN_VALUE,
           "Acceptor.origins",
           _ -> null,
-          "Acceptor.recentKeys",
-          _ -> null,
-          "Acceptor.recentSlots",
+          "Partition.byKey",
           _ -> null,
           "Acceptor.partitions",
           CanonicalForm::inUse);
