@@ -125,22 +125,25 @@ final class Report {
         "≤ 5 ms",
         many.pageMedian().toNanos() <= 5_000_000);
     row("page of " + ManyKeys.PAGE + ", 99th percentile", millis(many.pageP99()), "", true);
-    double cost = many.large().cpuMicros() / many.small().cpuMicros();
+    cost("", many.large(), many.small(), true);
+    cost(" in 512 MB", many.tight(), many.small(), false);
+  }
+
+  /// @param wanted whether it is to cost about as much as with few keys
+  private void cost(String where, Wrk.Result many, Wrk.Result few, boolean wanted) {
+    double cost = many.cpuMicros() / few.cpuMicros();
     row(
-        "processor time of a write, of that with %,d keys".formatted(ManyKeys.SMALL),
-        "%.2f (%.0f µs, %.0f µs)"
-            .formatted(cost, many.large().cpuMicros(), many.small().cpuMicros()),
-        "≤ 1.25",
+        "processor time of a write%s, of that with %,d keys".formatted(where, ManyKeys.SMALL),
+        "%.2f (%.0f µs, %.0f µs)".formatted(cost, many.cpuMicros(), few.cpuMicros()),
+        wanted ? "≤ 1.25" : "",
         cost <= 1.25);
     row(
-        "writes a second, of those with %,d keys".formatted(ManyKeys.SMALL),
+        "writes a second%s, of those with %,d keys".formatted(where, ManyKeys.SMALL),
         "%.2f (%,.0f, %,.0f)"
-            .formatted(
-                many.large().perSecond() / many.small().perSecond(),
-                many.large().perSecond(),
-                many.small().perSecond()),
+            .formatted(many.perSecond() / few.perSecond(), many.perSecond(), few.perSecond()),
         "",
         true);
+    row("99th percentile of a write" + where, millis(many.p99Micros()), "", true);
   }
 
   private void row(String what, String measured, String wanted, boolean kept) {
@@ -179,8 +182,9 @@ final class Report {
     %s
     ## Many keys
 
-    Values of %d bytes, nodes with `%s`; reads and writes as above, with two stores of the same \
-    kind in turn.
+    Values of %d bytes. What a write costs is measured beside a store with few keys, in turn, the nodes \
+    of both having `%s`, so that the keys make the difference and not a heap that is full. Everything else is measured \
+    with `%s`, which a million keys nearly fill.
 
     %s"""
             .formatted(
@@ -198,7 +202,8 @@ final class Report {
                 cold,
                 table(kills),
                 ManyKeys.VALUE,
-                String.join(" ", ManyKeys.HEAP),
+                String.join(" ", ManyKeys.ROOMY),
+                String.join(" ", ManyKeys.TIGHT),
                 table(manyKeys))
         + "\nThe whole run took "
         + "%.0f minutes.\n".formatted(took.toSeconds() / 60.0);
