@@ -1,6 +1,7 @@
 package dev.parley.kv.core;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A partition has a *floor*: every key of it without a record counts as promised up to there, and
 /// every version made there lies above. It is what remains of the keys that were purged.
-public final class Acceptor {
+public final class Acceptor implements Replay {
 
   /// Origins of ballots that are shared. Beyond this some are kept twice.
   private static final int MAX_ORIGINS = 1024;
@@ -150,12 +151,22 @@ public final class Acceptor {
     }
   }
 
-  /// Takes back one record of the log, in order, before the node starts.
-  public void restore(long lsn, LogRecord record) {
-    changes.replays(lsn);
+  @Override
+  public Key key(byte[] bytes, int from, int to) {
+    int hash = Key.hash(bytes, from, to);
+    Slot slot = partitions[hash & 0xff].byKey.get(bytes, from, to, hash);
+    return slot == null ? Key.ofAnyUtf8(Arrays.copyOfRange(bytes, from, to)) : slot.key;
+  }
+
+  @Override
+  public void accepted(long lsn, Key key, Ballot ballot) {
+    put(key, slot(key), ballot, Versioned.UNREAD, lsn);
+  }
+
+  @Override
+  public void record(long lsn, LogRecord record) {
     switch (record) {
-      case LogRecord.Entry(var key, var ballot, var value) ->
-          put(key, slot(key), ballot, value, lsn);
+      case LogRecord.Entry entry -> throw new IllegalArgumentException("read twice: " + entry);
       case LogRecord.Purged(var key, var floor) -> {
         remove(key);
         raise(key.partition(), floor);
@@ -177,6 +188,32 @@ public final class Acceptor {
       }
       case LogRecord.Mark() -> {}
     }
+  }
+
+  @Override
+  public void readOnce(long first, long last) {
+    changes.replay(first, last);
+  }
+
+  @Override
+  public boolean needs(long lsn, Key key) {
+    return changes.needs(lsn) || standsIn(slot(key), lsn);
+  }
+
+  @Override
+  public void value(long lsn, LogRecord.Entry entry) {
+    Key key = entry.key();
+    if (changes.needs(lsn)) {
+      changes.replayed(lsn, key, entry.ballot(), entry.value());
+    }
+    Slot slot = slot(key);
+    if (standsIn(slot, lsn)) {
+      put(key, slot, entry.ballot(), entry.value(), lsn);
+    }
+  }
+
+  private static boolean standsIn(@Nullable Slot slot, long lsn) {
+    return slot != null && slot.lsn == lsn;
   }
 
   /// Starts a new boot, whose number is durable once the record appended here is.
@@ -470,6 +507,7 @@ public final class Acceptor {
       return new Reply(new Message.Nack(message.call(), effective), 0);
     }
     long lsn = append.applyAsLong(new LogRecord.Entry(key, ballot, message.value()));
+    changes.accepted(lsn, key, ballot, message.value());
     slot = put(key, slot, ballot, message.value(), lsn);
     boolean asked = !next.equals(Ballot.ZERO);
     if (asked) {
@@ -727,7 +765,6 @@ public final class Acceptor {
   }
 
   private Slot put(Key key, @Nullable Slot slot, Ballot ballot, Versioned value, long lsn) {
-    changes.accepted(lsn, key, ballot, value);
     if (slot == null) {
       slot = new Slot(key, ballot, origin(ballot, null), value, lsn);
       Ballot bare = barePromises.remove(key);

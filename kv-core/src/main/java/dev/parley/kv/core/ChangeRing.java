@@ -10,9 +10,11 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The place of a change is the number of the log record behind it. Those numbers are durable and
 /// are never given twice to records that survive, so a watcher can come back with the last one it
-/// saw, after a restart of this node as well: replaying the log fills the ring again. A record that
-/// is appended a second time to empty an old segment is no change; replayed, it looks like one, and
-/// is told again, which does no harm.
+/// saw, after a restart of this node as well: replaying the log's end fills the ring again. A
+// record
+/// that is appended a second time to empty an old segment is no change; replayed, it looks like
+// one,
+/// and is told again, which does no harm.
 ///
 /// Only durable changes are in the ring. That is not only so that nobody hears of what a crash
 /// takes away: of one key only the latest change is kept, and a later one that is lost must not
@@ -38,7 +40,6 @@ final class ChangeRing {
   private final ArrayDeque<Change> fresh = new ArrayDeque<>();
   private long horizon;
   private long durable;
-  private boolean replaying;
 
   ChangeRing() {
     this(CAPACITY);
@@ -48,17 +49,22 @@ final class ChangeRing {
     this.capacity = capacity;
   }
 
-  /// The log's record `lsn` is about to be taken back. Where the numbers do not follow on each
-  /// other, what lay between is not known, so only what comes now counts.
-  void replays(long lsn) {
-    flush(lsn - 1);
-    if (!replaying || lsn != durable + 1) {
-      changes.clear();
-      latest.clear();
-      horizon = lsn - 1;
-    }
-    replaying = true;
-    durable = lsn;
+  /// The log holds the records from `first` to `last`. What was accepted in those that are needed
+  /// comes next, in order.
+  void replay(long first, long last) {
+    horizon = Math.max(first, last + 1 - 2L * capacity) - 1;
+    durable = last;
+  }
+
+  /// Whether the change in the record `seq` of the log must be replayed.
+  boolean needs(long seq) {
+    return seq > horizon;
+  }
+
+  /// The value of `key` was accepted in the record `seq` of the log.
+  void replayed(long seq, Key key, Ballot ballot, Versioned value) {
+    accepted(seq, key, ballot, value);
+    flush(seq);
   }
 
   /// The value of `key` was accepted in the record `seq`, which need not be durable yet.

@@ -22,7 +22,17 @@ public final class Key implements Comparable<Key> {
 
   private Key(byte[] utf8) {
     this.utf8 = utf8;
-    this.hash = Arrays.hashCode(utf8) << 8 | (int) (placementHash() & 0xff);
+    this.hash = hash(utf8, 0, utf8.length);
+  }
+
+  /// Gives the keys that are read somewhere, so that one that is known already need not be made
+  /// again.
+  public interface Pool {
+
+    /// The key with the bytes from `from` to `to`, which are copied if they are kept.
+    ///
+    /// @throws IllegalArgumentException as [Key#ofAnyUtf8]
+    Key key(byte[] bytes, int from, int to);
   }
 
   /// @throws IllegalArgumentException unless the text is 1 to 512 bytes of well-formed UTF-8
@@ -63,6 +73,17 @@ public final class Key implements Comparable<Key> {
     return new Key(utf8);
   }
 
+  /// The [#hashCode] of the key with these bytes.
+  static int hash(byte[] bytes, int from, int to) {
+    long all = hash64(bytes, from, to);
+    return (int) all & ~0xff | (int) placement(bytes, from, to, all) & 0xff;
+  }
+
+  /// Whether the key's bytes are those from `from` to `to`.
+  boolean is(byte[] bytes, int from, int to) {
+    return Arrays.equals(utf8, 0, utf8.length, bytes, from, to);
+  }
+
   /// The key's own bytes: not to be changed.
   public byte[] utf8() {
     return utf8;
@@ -91,30 +112,28 @@ public final class Key implements Comparable<Key> {
   /// A hash of the part in the first pair of braces if there is one that is not empty, else of the
   /// whole key, as in Redis Cluster: keys with the same part live together.
   long placementHash() {
-    for (int open = 0; open < utf8.length; open++) {
-      if (utf8[open] == '{') {
-        for (int close = open + 1; close < utf8.length; close++) {
-          if (utf8[close] == '}') {
-            return close == open + 1 ? hash64(utf8) : hash64(utf8, open + 1, close);
-          }
-        }
-        break;
-      }
-    }
-    return hash64(utf8);
+    return placement(utf8, 0, utf8.length, hash64(utf8));
+  }
+
+  /// @param all the hash of all the bytes
+  private static long placement(byte[] bytes, int from, int to, long all) {
+    int open = indexOf('{', bytes, from, to);
+    int close = open < 0 ? -1 : indexOf('}', bytes, open + 1, to);
+    return close > open + 1 ? hash64(bytes, open + 1, close) : all;
   }
 
   /// The partition of all keys with this prefix, or -1 if they may lie in several: a prefix that
   /// holds a whole part in braces decides it.
   static int partitionOfPrefix(byte[] prefix) {
-    for (int open = 0; open < prefix.length; open++) {
-      if (prefix[open] == '{') {
-        for (int close = open + 1; close < prefix.length; close++) {
-          if (prefix[close] == '}') {
-            return close == open + 1 ? -1 : (int) (hash64(prefix, open + 1, close) & 0xff);
-          }
-        }
-        return -1;
+    int open = indexOf('{', prefix, 0, prefix.length);
+    int close = open < 0 ? -1 : indexOf('}', prefix, open + 1, prefix.length);
+    return close > open + 1 ? (int) (hash64(prefix, open + 1, close) & 0xff) : -1;
+  }
+
+  private static int indexOf(char wanted, byte[] bytes, int from, int to) {
+    for (int i = from; i < to; i++) {
+      if (bytes[i] == wanted) {
+        return i;
       }
     }
     return -1;

@@ -20,7 +20,7 @@ final class KeyTable<E extends KeyTable.Entry> {
 
     Entry(Key key) {
       this.key = key;
-      this.hash = spread(key);
+      this.hash = spread(key.hashCode());
     }
   }
 
@@ -28,19 +28,34 @@ final class KeyTable<E extends KeyTable.Entry> {
   private int size;
 
   /// The low bits of a key's hash are the partition, the same for all keys of a table.
-  private static int spread(Key key) {
-    int hash = key.hashCode() * 0x9e3779b9;
+  private static int spread(int keyHash) {
+    int hash = keyHash * 0x9e3779b9;
     return hash ^ hash >>> 15;
   }
 
   /// The entry with this key, or null.
   @SuppressWarnings("unchecked") // Only entries of this type are ever added.
   @Nullable E get(Key key) {
-    int hash = spread(key);
+    int hash = spread(key.hashCode());
     int mask = places.length - 1;
     int at = hash & mask;
     for (Entry entry = places[at]; entry != null; entry = places[at]) {
       if (entry.hash == hash && entry.key.equals(key)) {
+        return (E) entry;
+      }
+      at = at + 1 & mask;
+    }
+    return null;
+  }
+
+  /// The entry whose key has the bytes from `from` to `to` and the hash `keyHash`, or null.
+  @SuppressWarnings("unchecked") // As above.
+  @Nullable E get(byte[] bytes, int from, int to, int keyHash) {
+    int hash = spread(keyHash);
+    int mask = places.length - 1;
+    int at = hash & mask;
+    for (Entry entry = places[at]; entry != null; entry = places[at]) {
+      if (entry.hash == hash && entry.key.is(bytes, from, to)) {
         return (E) entry;
       }
       at = at + 1 & mask;

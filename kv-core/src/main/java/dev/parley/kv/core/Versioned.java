@@ -28,6 +28,9 @@ public record Versioned(
   /// "existed" below it.
   private static final int STRIDE = 3;
 
+  /// Stands for a value while the log is read for the first time, see [Replay].
+  static final Versioned UNREAD = new Versioned(0, new byte[0], new long[0], 0, 0);
+
   /// What an operation did to the key when it was applied.
   public record Trace(OpId op, long version, boolean existed) {}
 

@@ -30,16 +30,13 @@ class KeyQueueTest {
   private NodeCore start(@Nullable Versioned value) {
     Acceptor acceptor = new Acceptor("a");
     List<String> ids = List.of("a", "b", "c");
-    long lsn = 0;
-    for (LogRecord record : Formed.log(ids, "a")) {
-      acceptor.restore(++lsn, record);
-    }
+    List<LogRecord> log = new ArrayList<>(Formed.log(ids, "a"));
     if (value != null) {
-      acceptor.restore(++lsn, new LogRecord.Entry(KEY, new Ballot(5, "b", 1), value));
+      log.add(new LogRecord.Entry(KEY, new Ballot(5, "b", 1), value));
     }
+    long next = Records.replay(log, 1, acceptor);
     core =
-        new NodeCore(
-            "a", Layout.of(ids), acceptor, lsn + 1, Timing.local(), new SplittableRandom(1));
+        new NodeCore("a", Layout.of(ids), acceptor, next, Timing.local(), new SplittableRandom(1));
     carryOut(core.start(0));
     heard("b", Formed.pong(core));
     return core;

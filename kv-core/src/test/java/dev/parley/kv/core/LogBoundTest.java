@@ -32,7 +32,7 @@ class LogBoundTest {
     Node(MemoryDisk disk) throws Exception {
       this.disk = disk;
       Acceptor acceptor = new Acceptor("n");
-      log = SegmentedLog.open(disk, "c", "n", SEGMENT, acceptor::restore);
+      log = SegmentedLog.open(disk, "c", "n", SEGMENT, acceptor);
       core =
           new NodeCore(
               "n",

@@ -343,9 +343,7 @@ final class MembershipSimulation {
       told = configured;
       Rules mine = rules.get();
       Acceptor acceptor = new Acceptor(id, mine);
-      for (int i = 0; i < disk.size(); i++) {
-        acceptor.restore(i + 1, disk.get(i));
-      }
+      Records.replay(disk, 1, acceptor);
       NodeCore fresh =
           new NodeCore(id, configured, acceptor, disk.size() + 1, timing, random.split(), mine);
       List<Effect> effects = fresh.start(now);

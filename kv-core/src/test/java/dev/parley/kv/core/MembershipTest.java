@@ -549,10 +549,10 @@ class MembershipTest {
     Acceptor acceptor = new Acceptor("kv-3");
     acceptor.start(_ -> 1, new OpId(9, 9));
     acceptor.install(three, true);
-    acceptor.restore(
-        2,
-        new LogRecord.Entry(
-            key, new Ballot(5, "kv-1", 1), Versioned.of(5, bytes("x"), List.of(), 0)));
+    Versioned value = Versioned.of(5, bytes("x"), List.of(), 0);
+    Ballot ballot = new Ballot(5, "kv-1", 1);
+    Records.replay(List.of(new LogRecord.Entry(key, ballot, value)), 2, acceptor);
+    assertEquals(ballot, acceptor.accepted(key));
     acceptor.install(without, true); // It slept through the epochs in which others held the key.
     assertEquals(Ballot.ZERO, acceptor.accepted(key));
   }

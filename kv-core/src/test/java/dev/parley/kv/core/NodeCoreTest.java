@@ -191,13 +191,9 @@ class NodeCoreTest {
   void saysNotAppliedInTimeWhenTheOthersNeverAnswer() {
     List<String> ids = List.of("a", "b", "c");
     Acceptor acceptor = new Acceptor("a");
-    long lsn = 0;
-    for (LogRecord record : Formed.log(ids, "a")) {
-      acceptor.restore(++lsn, record);
-    }
+    long next = Records.replay(Formed.log(ids, "a"), 1, acceptor);
     NodeCore core =
-        new NodeCore(
-            "a", Layout.of(ids), acceptor, lsn + 1, Timing.local(), new SplittableRandom(1));
+        new NodeCore("a", Layout.of(ids), acceptor, next, Timing.local(), new SplittableRandom(1));
     core.start(0);
     core.step(0, new Event.Received("b", 1, Formed.pong(core)));
     Key own = Formed.keyOf("a", ids);

@@ -364,11 +364,8 @@ final class NodeStates {
   private NodeCore create(int node, Log log) {
     Rules mine = rules.get();
     Acceptor acceptor = new Acceptor(ids.get(node), mine);
-    long lsn = 0;
-    for (LogRecord record : log.records()) {
-      acceptor.restore(++lsn, record);
-    }
-    return new NodeCore(ids.get(node), layout, acceptor, lsn + 1, timing, new NoChance(), mine);
+    long next = Records.replay(log.records(), 1, acceptor);
+    return new NodeCore(ids.get(node), layout, acceptor, next, timing, new NoChance(), mine);
   }
 
   /// As every host must: what the start appends is durable before anything else happens.

@@ -76,11 +76,8 @@ final class QuietCluster {
   void start(String id, Layout configured) {
     Node node = node(id);
     Acceptor acceptor = new Acceptor(id);
-    long lsn = 0;
-    for (LogRecord record : node.disk) {
-      acceptor.restore(++lsn, record);
-    }
-    NodeCore core = new NodeCore(id, configured, acceptor, lsn + 1, Timing.local(), random.split());
+    long next = Records.replay(node.disk, 1, acceptor);
+    NodeCore core = new NodeCore(id, configured, acceptor, next, Timing.local(), random.split());
     node.core = core;
     carryOut(node, core.start(now));
   }

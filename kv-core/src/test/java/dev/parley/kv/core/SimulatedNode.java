@@ -103,20 +103,18 @@ final class SimulatedNode {
     try {
       Rules rules = sim.world().rules().get();
       Acceptor recovered = new Acceptor(id, rules);
-      List<LogRecord> records = new ArrayList<>();
-      SegmentedLog opened =
-          SegmentedLog.open(
-              disk, "sim", id, sim.mix().segmentBytes(), (_, record) -> records.add(record));
+      Records read = new Records();
+      SegmentedLog opened = SegmentedLog.open(disk, "sim", id, sim.mix().segmentBytes(), read);
+      List<LogRecord> records = new ArrayList<>(read.all());
       if (sim.world().losesRecords()) {
         dropLastEntry(records);
       }
-      long lsn = opened.nextLsn() - records.size();
+      Records.replay(records, opened.nextLsn() - records.size(), recovered);
       latest.clear();
       long ceiling = 0;
       long boot = 0;
       Map<Integer, Long> floors = new HashMap<>();
       for (LogRecord record : records) {
-        recovered.restore(lsn++, record);
         switch (record) {
           case LogRecord.Entry(var key, var ballot, var value) -> {
             latest.put(key, ballot);

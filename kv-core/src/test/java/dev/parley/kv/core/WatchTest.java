@@ -156,7 +156,7 @@ class WatchTest {
       }
       try {
         Acceptor acceptor = new Acceptor(id);
-        SegmentedLog opened = SegmentedLog.open(disk, "test", id, 16 << 10, acceptor::restore);
+        SegmentedLog opened = SegmentedLog.open(disk, "test", id, 16 << 10, acceptor);
         NodeCore fresh =
             new NodeCore(
                 id,

@@ -1,6 +1,8 @@
 package dev.parley.kv.core.log;
 
+import dev.parley.kv.core.Key;
 import dev.parley.kv.core.LogRecord;
+import dev.parley.kv.core.Replay;
 import dev.parley.kv.core.wire.Decoder;
 import dev.parley.kv.core.wire.Encoder;
 import dev.parley.kv.core.wire.MalformedBytesException;
@@ -61,12 +63,12 @@ public final class SegmentedLog {
   private static final int CRC = 32;
   private static final int SALT = 36;
 
-  /// Takes back the records in order.
-  public interface Replay {
-    void record(long lsn, LogRecord record);
-  }
-
   private record Segment(long number, long firstLsn) {}
+
+  /// A segment that was read once.
+  ///
+  /// @param end where its last group ends
+  private record Extent(Segment segment, int end) {}
 
   private final SegmentStorage storage;
   private final String cluster;
@@ -260,6 +262,7 @@ public final class SegmentedLog {
   }
 
   private void recover(List<Long> numbers, Replay replay) throws IOException, DamagedLogException {
+    List<Extent> extents = new ArrayList<>();
     List<Long> unneeded = new ArrayList<>();
     while (!numbers.isEmpty() && numbers.getFirst() < point.firstSegment()) {
       unneeded.add(numbers.removeFirst());
@@ -277,12 +280,17 @@ public final class SegmentedLog {
       }
       if (readHeader(number, i == 0, last)) {
         readGroups(number, replay);
+        extents.add(new Extent(segments.getLast(), offset));
       } else {
         // The machine died while this segment was being made; nothing was ever written to it.
         unneeded.add(number);
       }
     }
     checkEnd();
+    replay.readOnce(segments.isEmpty() ? 1 : segments.getFirst().firstLsn(), nextLsn - 1);
+    for (Extent extent : extents) {
+      readValues(extent, replay);
+    }
     for (long number : unneeded) {
       storage.delete(number);
     }
@@ -368,19 +376,67 @@ public final class SegmentedLog {
         Decoder in = new Decoder(reader.window(), group + GROUP_HEADER, group + length);
         for (int i = 0; i < count; i++) {
           int end = Math.addExact(in.i32(), in.position());
-          replay.record(nextLsn + i, in.record());
+          if (in.atEntry()) {
+            replay.accepted(nextLsn + i, in.entryKey(replay), in.ballot());
+            in.skipTo(end);
+          } else {
+            replay.record(nextLsn + i, in.record());
+          }
           if (in.position() != end) {
             throw new MalformedBytesException("a record of another length");
           }
         }
       } catch (MalformedBytesException | ArithmeticException e) {
-        throw new DamagedLogException(
-            "a group of segment " + number + " is whole, but not of a known format");
+        throw unknownFormat(number);
       }
       nextLsn += count;
       lastCrc = reader.i32(group + CRC);
       offset += aligned(length);
     }
+  }
+
+  /// The second time through.
+  private void readValues(Extent extent, Replay replay) throws IOException, DamagedLogException {
+    long number = extent.segment().number();
+    long lsn = extent.segment().firstLsn();
+    reader.open(number);
+    for (int at = SEGMENT_HEADER; at < extent.end(); ) {
+      int group = reader.at(at, GROUP_HEADER);
+      int bytes = reader.i32(group + LENGTH);
+      boolean fits = bytes >= 0 && bytes <= extent.end() - at - GROUP_HEADER;
+      int length = GROUP_HEADER + (fits ? bytes : 0);
+      group = reader.at(at, length);
+      if (!fits || crcOf(reader.window(), group, length) != reader.i32(group + CRC)) {
+        throw new DamagedLogException(
+            "the disk gave something else when it read segment %d again, at byte %d"
+                .formatted(number, at));
+      }
+      int count = reader.i32(group + COUNT);
+      try {
+        Decoder in = new Decoder(reader.window(), group + GROUP_HEADER, group + length);
+        for (int i = 0; i < count; i++, lsn++) {
+          int end = Math.addExact(in.i32(), in.position());
+          if (in.atEntry()) {
+            Key key = in.entryKey(replay);
+            if (replay.needs(lsn, key)) {
+              replay.value(lsn, new LogRecord.Entry(key, in.ballot(), in.versioned()));
+              if (in.position() != end) {
+                throw new MalformedBytesException("a record of another length");
+              }
+            }
+          }
+          in.skipTo(end);
+        }
+      } catch (MalformedBytesException | ArithmeticException e) {
+        throw unknownFormat(number);
+      }
+      at += aligned(length);
+    }
+  }
+
+  private static DamagedLogException unknownFormat(long number) {
+    return new DamagedLogException(
+        "a group of segment " + number + " is whole, but not of a known format");
   }
 
   /// What follows the last group of the last segment must be torn or nothing.

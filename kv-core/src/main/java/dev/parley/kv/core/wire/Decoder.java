@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
 /// Reads what [Encoder] writes. Trusts no length: anything else is a [MalformedBytesException].
 public final class Decoder {
 
+  private static final int ENTRY = 1;
+
   private final byte[] bytes;
   private final int end;
   private int at;
@@ -73,33 +75,65 @@ public final class Decoder {
   }
 
   public byte[] blob() {
-    byte[] value = optionalBlob();
-    if (value == null) {
-      throw malformed("a length");
-    }
-    return value;
+    int length = length();
+    at += length;
+    return Arrays.copyOfRange(bytes, at - length, at);
   }
 
   public byte @Nullable [] optionalBlob() {
-    int length = i32();
-    if (length == -1) {
+    int before = at;
+    if (i32() == -1) {
       return null;
     }
+    at = before;
+    return blob();
+  }
+
+  /// Of the bytes that come next, all of which are there.
+  private int length() {
+    int length = i32();
     if (length < 0) {
       throw malformed("a length");
     }
     need(length);
-    at += length;
-    return Arrays.copyOfRange(bytes, at - length, at);
+    return length;
   }
 
   public String text() {
     return new String(blob(), StandardCharsets.UTF_8);
   }
 
+  /// Whether a [LogRecord.Entry] comes next.
+  public boolean atEntry() {
+    need(1);
+    return bytes[at] == ENTRY;
+  }
+
+  /// The key of the entry that comes next; its ballot and its value follow.
+  public Key entryKey(Key.Pool pool) {
+    if (u8() != ENTRY) {
+      throw malformed("an entry");
+    }
+    int length = length();
+    at += length;
+    try {
+      return pool.key(bytes, at - length, at);
+    } catch (IllegalArgumentException e) {
+      throw malformed("a key");
+    }
+  }
+
+  /// Leaves out what is before `position`.
+  public void skipTo(int position) {
+    if (position < at || position > end) {
+      throw malformed("another length");
+    }
+    at = position;
+  }
+
   public LogRecord record() {
     return switch (u8()) {
-      case 1 -> new LogRecord.Entry(key(), ballot(), versioned());
+      case ENTRY -> new LogRecord.Entry(key(), ballot(), versioned());
       case 2 -> meta();
       case 3 -> new LogRecord.Mark();
       case 4 -> new LogRecord.Purged(key(), i64());
@@ -189,8 +223,14 @@ public final class Decoder {
     }
   }
 
-  private Ballot ballot() {
-    return new Ballot(i64(), text().intern(), i64());
+  public Ballot ballot() {
+    return new Ballot(i64(), node(), i64());
+  }
+
+  private String node() {
+    int length = length();
+    at += length;
+    return NodeIds.of(bytes, at - length, at);
   }
 
   private OpId op() {
@@ -201,7 +241,7 @@ public final class Decoder {
     return flag() ? versioned() : null;
   }
 
-  private Versioned versioned() {
+  public Versioned versioned() {
     long version = i64();
     byte[] body = optionalBlob();
     long windowStart = i64();

@@ -9,6 +9,7 @@ import dev.parley.kv.core.Ballot;
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.LogRecord;
 import dev.parley.kv.core.MemoryDisk;
+import dev.parley.kv.core.Records;
 import dev.parley.kv.core.Versioned;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -54,16 +55,14 @@ class DamagedLogTest {
 
   private static SegmentedLog open(SegmentStorage storage, List<String> replayed)
       throws IOException, DamagedLogException {
-    return SegmentedLog.open(
-        storage,
-        "cluster",
-        "node",
-        SEGMENT,
-        new SplittableRandom(7),
-        (lsn, record) -> {
-          assertEquals(replayed.size() + 1, lsn);
-          replayed.add(show(record));
-        });
+    Records records = new Records();
+    SegmentedLog log =
+        SegmentedLog.open(storage, "cluster", "node", SEGMENT, new SplittableRandom(7), records);
+    for (var entry : records.byLsn().entrySet()) {
+      assertEquals(replayed.size() + 1, entry.getKey());
+      replayed.add(show(entry.getValue()));
+    }
+    return log;
   }
 
   /// Appends groups until there are three segments and a half; says what they hold.
@@ -232,10 +231,32 @@ class DamagedLogTest {
     failing.left = 3; // The recovery point is moved and forced, the deletion fails.
     assertThrows(IOException.class, () -> log.dropBelow(second));
     assertEquals(List.of(0L, 1L, 2L, 3L), image.list());
-    SegmentedLog again =
-        SegmentedLog.open(image, "cluster", "node", SEGMENT, (lsn, _) -> assertTrue(lsn >= second));
+    Records records = new Records();
+    SegmentedLog again = SegmentedLog.open(image, "cluster", "node", SEGMENT, records);
+    assertTrue(records.byLsn().firstKey() >= second);
     assertEquals(List.of(0L, 2L, 3L), image.list());
     assertEquals(2, again.segmentCount());
+  }
+
+  @Test
+  void refusesADiskThatReadsTheSamePlaceDifferentlyTheSecondTime() throws Exception {
+    FileImages image = new FileImages();
+    fill(image);
+    Records records =
+        new Records() {
+          @Override
+          public void readOnce(long first, long last) {
+            image.bytes(2)[SegmentedLog.SEGMENT_HEADER + 60] ^= 1;
+          }
+        };
+    DamagedLogException refused =
+        assertThrows(
+            DamagedLogException.class,
+            () -> SegmentedLog.open(image, "cluster", "node", SEGMENT, records));
+    assertEquals(
+        "the disk gave something else when it read segment 2 again, at byte "
+            + SegmentedLog.SEGMENT_HEADER,
+        refused.getMessage());
   }
 
   @Test

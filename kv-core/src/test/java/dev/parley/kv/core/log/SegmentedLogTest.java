@@ -8,6 +8,7 @@ import dev.parley.kv.core.Ballot;
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.LogRecord;
 import dev.parley.kv.core.MemoryDisk;
+import dev.parley.kv.core.Records;
 import dev.parley.kv.core.Versioned;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -28,8 +29,10 @@ class SegmentedLogTest {
 
   private SegmentedLog open(String node) throws IOException, DamagedLogException {
     replayed.clear();
-    return SegmentedLog.open(
-        disk, "cluster", node, SEGMENT, (lsn, entry) -> replayed.add(lsn + "=" + name(entry)));
+    Records records = new Records();
+    SegmentedLog log = SegmentedLog.open(disk, "cluster", node, SEGMENT, records);
+    records.byLsn().forEach((lsn, record) -> replayed.add(lsn + "=" + name(record)));
+    return log;
   }
 
   private static String name(LogRecord record) {
@@ -80,7 +83,7 @@ class SegmentedLogTest {
     for (int seed = 0; seed < 300; seed++) {
       MemoryDisk torn = new MemoryDisk();
       SplittableRandom random = new SplittableRandom(seed);
-      SegmentedLog log = SegmentedLog.open(torn, "c", "n", SEGMENT, (_, _) -> {});
+      SegmentedLog log = SegmentedLog.open(torn, "c", "n", SEGMENT, new Records());
       int forced = random.nextInt(30);
       for (int i = 0; i < forced; i++) {
         append(log, "k" + i);
@@ -88,9 +91,9 @@ class SegmentedLogTest {
       log.write(List.of(entry("torn", 3000), entry("torn", 2000)));
       torn.crash(random);
       for (int start = 0; start < 2; start++) {
-        List<String> found = new ArrayList<>();
-        SegmentedLog again =
-            SegmentedLog.open(torn, "c", "n", SEGMENT, (_, entry) -> found.add(name(entry)));
+        Records records = new Records();
+        SegmentedLog again = SegmentedLog.open(torn, "c", "n", SEGMENT, records);
+        List<String> found = records.all().stream().map(SegmentedLogTest::name).toList();
         assertTrue(found.size() >= forced, "seed " + seed);
         assertTrue(found.stream().limit(forced).noneMatch("torn"::equals));
         append(again, "after");

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.parley.kv.core.Ballot;
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.LogRecord;
+import dev.parley.kv.core.Records;
 import dev.parley.kv.core.Versioned;
 import dev.parley.kv.core.log.DamagedLogException;
 import dev.parley.kv.core.log.SegmentStorage;
@@ -102,7 +103,7 @@ class LogWriterTest {
   }
 
   private LogWriter start(Disk disk) throws IOException, DamagedLogException {
-    SegmentedLog log = SegmentedLog.open(disk, "c", "n", SEGMENT, (_, _) -> {});
+    SegmentedLog log = SegmentedLog.open(disk, "c", "n", SEGMENT, new Records());
     LogWriter writer =
         new LogWriter(
             log,
@@ -119,16 +120,13 @@ class LogWriterTest {
   private List<Long> recovered() throws IOException, DamagedLogException {
     List<Long> versions = new ArrayList<>();
     try (FileSegments files = new FileSegments(directory)) {
-      SegmentedLog.open(
-          files,
-          "c",
-          "n",
-          SEGMENT,
-          (_, record) -> {
-            if (record instanceof LogRecord.Entry entry) {
-              versions.add(entry.value().version());
-            }
-          });
+      Records records = new Records();
+      SegmentedLog.open(files, "c", "n", SEGMENT, records);
+      for (LogRecord record : records.all()) {
+        if (record instanceof LogRecord.Entry entry) {
+          versions.add(entry.value().version());
+        }
+      }
     }
     return versions;
   }
