@@ -20,9 +20,8 @@ import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /// What the registry does by itself: it reads the backends again when they changed in the store,
-/// and from time to time, and asks those that are due how they are. Each runs on a virtual thread
-/// and
-// survives any failure of its work.
+/// and from time to time, and asks those that are due how they are. Each runs on a virtual thread,
+/// and survives any failure of its work.
 @Singleton
 final class RegistryLoops {
 

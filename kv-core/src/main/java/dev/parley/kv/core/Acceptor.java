@@ -2,6 +2,7 @@ package dev.parley.kv.core;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A partition has a *floor*: every key of it without a record counts as promised up to there, and
 /// every version made there lies above. It is what remains of the keys that were purged.
-public final class Acceptor implements Replay {
+public final class Acceptor {
 
   /// Origins of ballots that are shared. Beyond this some are kept twice.
   private static final int MAX_ORIGINS = 1024;
@@ -151,69 +152,104 @@ public final class Acceptor implements Replay {
     }
   }
 
-  @Override
-  public Key key(byte[] bytes, int from, int to) {
-    int hash = Key.hash(bytes, from, to);
-    Slot slot = partitions[hash & 0xff].byKey.get(bytes, from, to, hash);
-    return slot == null ? Key.ofAnyUtf8(Arrays.copyOfRange(bytes, from, to)) : slot.key;
+  /// Takes back the log, before the node starts.
+  public Replay replay() {
+    return new FromLog();
   }
 
-  @Override
-  public void accepted(long lsn, Key key, Ballot ballot) {
-    put(key, slot(key), ballot, Versioned.UNREAD, lsn);
-  }
+  private final class FromLog implements Replay {
 
-  @Override
-  public void record(long lsn, LogRecord record) {
-    switch (record) {
-      case LogRecord.Entry entry -> throw new IllegalArgumentException("read twice: " + entry);
-      case LogRecord.Purged(var key, var floor) -> {
-        remove(key);
-        raise(key.partition(), floor);
-      }
-      case LogRecord.Meta(var itsBoot, var itsDisk, var itsCeiling, var floors, var itsStarts) -> {
-        boot = itsBoot;
-        disk = itsDisk;
-        ceiling = itsCeiling;
-        floors.forEach(this::raise);
-        starts.clear();
-        starts.putAll(itsStarts);
-        metaLsn = lsn;
-      }
-      case LogRecord.Installed(var itsLayout, var itsFormed, var before) -> {
-        layout = itsLayout;
-        formed = itsFormed;
-        layoutLsn = lsn;
-        wipe(itsLayout, before);
-      }
-      case LogRecord.Mark() -> {}
+    /// Records whose value is still to be read, counted from `first`.
+    private final BitSet unread = new BitSet();
+
+    private long first;
+
+    @Override
+    public Key key(byte[] bytes, int from, int to) {
+      int hash = Key.hash(bytes, from, to);
+      Slot slot = partitions[hash & 0xff].byKey.get(bytes, from, to, hash);
+      return slot == null ? Key.ofAnyUtf8(Arrays.copyOfRange(bytes, from, to)) : slot.key;
     }
-  }
 
-  @Override
-  public void readOnce(long first, long last) {
-    changes.replay(first, last);
-  }
-
-  @Override
-  public boolean needs(long lsn, Key key) {
-    return changes.needs(lsn) || standsIn(slot(key), lsn);
-  }
-
-  @Override
-  public void value(long lsn, LogRecord.Entry entry) {
-    Key key = entry.key();
-    if (changes.needs(lsn)) {
-      changes.replayed(lsn, key, entry.ballot(), entry.value());
+    @Override
+    public void begins(long oldest, long proven) {
+      first = oldest;
+      changes.replay(oldest, proven);
     }
-    Slot slot = slot(key);
-    if (standsIn(slot, lsn)) {
-      put(key, slot, entry.ballot(), entry.value(), lsn);
-    }
-  }
 
-  private static boolean standsIn(@Nullable Slot slot, long lsn) {
-    return slot != null && slot.lsn == lsn;
+    @Override
+    public void accepted(long lsn, Key key, Ballot ballot, long version, boolean exists) {
+      put(key, slot(key), ballot, Versioned.UNREAD, lsn);
+      changes.replayed(lsn, key, ballot, version, exists);
+    }
+
+    @Override
+    public void record(long lsn, LogRecord record) {
+      switch (record) {
+        case LogRecord.Entry _ ->
+            throw new IllegalArgumentException("an entry's value comes with the second reading");
+        case LogRecord.Purged(var key, var floor) -> {
+          remove(key);
+          raise(key.partition(), floor);
+        }
+        case LogRecord.Meta(
+                var itsBoot,
+                var itsDisk,
+                var itsCeiling,
+                var floors,
+                var itsStarts) -> {
+          boot = itsBoot;
+          disk = itsDisk;
+          ceiling = itsCeiling;
+          floors.forEach(Acceptor.this::raise);
+          starts.clear();
+          starts.putAll(itsStarts);
+          metaLsn = lsn;
+        }
+        case LogRecord.Installed(var itsLayout, var itsFormed, var before) -> {
+          layout = itsLayout;
+          formed = itsFormed;
+          layoutLsn = lsn;
+          wipe(itsLayout, before);
+        }
+        case LogRecord.Mark() -> {}
+      }
+    }
+
+    @Override
+    public void readOnce(long last) {
+      changes.replayedTo(last);
+      for (Partition partition : partitions) {
+        for (Slot slot : partition.slots.values()) {
+          unread.set(Math.toIntExact(slot.lsn - first));
+        }
+      }
+    }
+
+    @Override
+    public boolean needs(long lsn) {
+      return unread.get(Math.toIntExact(lsn - first));
+    }
+
+    @Override
+    public void value(long lsn, LogRecord.Entry entry) {
+      Slot slot = slot(entry.key());
+      if (slot == null || slot.lsn != lsn) {
+        throw new IllegalStateException("the record " + lsn + " is of another key than it was");
+      }
+      uncount(slot.key, slot.value);
+      slot.value = entry.value();
+      count(slot.key, slot.value);
+      unread.clear(Math.toIntExact(lsn - first));
+    }
+
+    @Override
+    public void readTwice() {
+      if (!unread.isEmpty()) {
+        throw new IllegalStateException(
+            "the value of the record " + (first + unread.nextSetBit(0)) + " was not read again");
+      }
+    }
   }
 
   /// Starts a new boot, whose number is durable once the record appended here is.
@@ -507,8 +543,9 @@ public final class Acceptor implements Replay {
       return new Reply(new Message.Nack(message.call(), effective), 0);
     }
     long lsn = append.applyAsLong(new LogRecord.Entry(key, ballot, message.value()));
-    changes.accepted(lsn, key, ballot, message.value());
-    slot = put(key, slot, ballot, message.value(), lsn);
+    Versioned value = message.value();
+    changes.accepted(lsn, key, ballot, value.version(), value.exists());
+    slot = put(key, slot, ballot, value, lsn);
     boolean asked = !next.equals(Ballot.ZERO);
     if (asked) {
       promise(key, slot, next);
@@ -786,15 +823,7 @@ public final class Acceptor implements Replay {
       slot.lsn = lsn;
     }
     toggle(key, ballot);
-    liveBytes += value.weight();
-    if (value.exists()) {
-      liveKeys++;
-      if (value.expiresAtMillis() != 0) {
-        expiring.add(new Expiry(value.expiresAtMillis(), key));
-      }
-    } else {
-      tombstones.put(key, sweep);
-    }
+    count(key, value);
     return slot;
   }
 
@@ -805,6 +834,18 @@ public final class Acceptor implements Replay {
       uncount(key, slot.value);
       toggle(key, slot.accepted());
       liveBytes -= key.utf8().length;
+    }
+  }
+
+  private void count(Key key, Versioned value) {
+    liveBytes += value.weight();
+    if (value.exists()) {
+      liveKeys++;
+      if (value.expiresAtMillis() != 0) {
+        expiring.add(new Expiry(value.expiresAtMillis(), key));
+      }
+    } else {
+      tombstones.put(key, sweep);
     }
   }
 

@@ -6,8 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /// What a node will do later. Those due at the same instant ring in the order they were set.
 ///
-/// Nearly every alarm is a patience that is not needed: it is cancelled long before it is due.
-// Those
+/// Nearly every alarm is a patience that is not needed, cancelled long before it is due. Those
 /// are swept out as soon as they may be half of all, so that their number, and the memory and the
 /// comparisons they cost, follow the work that is under way and not that of the last seconds.
 final class Alarms {

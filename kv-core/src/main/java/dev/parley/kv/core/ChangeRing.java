@@ -10,11 +10,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The place of a change is the number of the log record behind it. Those numbers are durable and
 /// are never given twice to records that survive, so a watcher can come back with the last one it
-/// saw, after a restart of this node as well: replaying the log's end fills the ring again. A
-// record
-/// that is appended a second time to empty an old segment is no change; replayed, it looks like
-// one,
-/// and is told again, which does no harm.
+/// saw, after a restart of this node as well: the end of the log fills the ring again. A record
+/// appended a second time to empty an old segment is no change; replayed, it looks like one, and is
+/// told again, which does no harm.
 ///
 /// Only durable changes are in the ring. That is not only so that nobody hears of what a crash
 /// takes away: of one key only the latest change is kept, and a later one that is lost must not
@@ -49,28 +47,31 @@ final class ChangeRing {
     this.capacity = capacity;
   }
 
-  /// The log holds the records from `first` to `last`. What was accepted in those that are needed
-  /// comes next, in order.
-  void replay(long first, long last) {
-    horizon = Math.max(first, last + 1 - 2L * capacity) - 1;
+  /// The log begins with the record `first` and goes up to `proven` at least. Of what was accepted
+  /// in it, only the end is remembered: as many records as there may be changes here, replaced ones
+  /// included.
+  void replay(long first, long proven) {
+    horizon = Math.max(first - 1, proven - 2L * capacity);
+    durable = horizon;
+  }
+
+  /// A value of `key` was accepted in the record `seq` of the log.
+  void replayed(long seq, Key key, Ballot ballot, long version, boolean exists) {
+    if (seq > horizon) {
+      accepted(seq, key, ballot, version, exists);
+      flush(seq);
+    }
+  }
+
+  /// The log ends with this record.
+  void replayedTo(long last) {
     durable = last;
   }
 
-  /// Whether the change in the record `seq` of the log must be replayed.
-  boolean needs(long seq) {
-    return seq > horizon;
-  }
-
-  /// The value of `key` was accepted in the record `seq` of the log.
-  void replayed(long seq, Key key, Ballot ballot, Versioned value) {
-    accepted(seq, key, ballot, value);
-    flush(seq);
-  }
-
-  /// The value of `key` was accepted in the record `seq`, which need not be durable yet.
-  void accepted(long seq, Key key, Ballot ballot, Versioned value) {
+  /// A value of `key` was accepted in the record `seq`, which need not be durable yet.
+  void accepted(long seq, Key key, Ballot ballot, long version, boolean exists) {
     if (!key.equals(Key.LAYOUT)) {
-      fresh.add(new Change(seq, key, ballot, value.version(), value.exists()));
+      fresh.add(new Change(seq, key, ballot, version, exists));
     }
   }
 

@@ -27,29 +27,20 @@ final class KeyTable<E extends KeyTable.Entry> {
   private @Nullable Entry[] places = new @Nullable Entry[MIN_PLACES];
   private int size;
 
-  /// The low bits of a key's hash are the partition, the same for all keys of a table.
+  /// The low bits of a key's hash are the partition, the same for all keys of a table. The upper
+  /// half of the product depends on all the others (multiplicative hashing, in the same section of
+  /// Knuth).
   private static int spread(int keyHash) {
-    int hash = keyHash * 0x9e3779b9;
-    return hash ^ hash >>> 15;
+    return (int) (keyHash * 0x9e3779b97f4a7c15L >>> 32);
   }
 
   /// The entry with this key, or null.
-  @SuppressWarnings("unchecked") // Only entries of this type are ever added.
   @Nullable E get(Key key) {
-    int hash = spread(key.hashCode());
-    int mask = places.length - 1;
-    int at = hash & mask;
-    for (Entry entry = places[at]; entry != null; entry = places[at]) {
-      if (entry.hash == hash && entry.key.equals(key)) {
-        return (E) entry;
-      }
-      at = at + 1 & mask;
-    }
-    return null;
+    return get(key.utf8(), 0, key.utf8().length, key.hashCode());
   }
 
   /// The entry whose key has the bytes from `from` to `to` and the hash `keyHash`, or null.
-  @SuppressWarnings("unchecked") // As above.
+  @SuppressWarnings("unchecked") // Only entries of this type are ever added.
   @Nullable E get(byte[] bytes, int from, int to, int keyHash) {
     int hash = spread(keyHash);
     int mask = places.length - 1;

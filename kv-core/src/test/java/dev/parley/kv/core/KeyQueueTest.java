@@ -34,7 +34,7 @@ class KeyQueueTest {
     if (value != null) {
       log.add(new LogRecord.Entry(KEY, new Ballot(5, "b", 1), value));
     }
-    long next = Records.replay(log, 1, acceptor);
+    long next = Records.replay(log, 1, acceptor.replay());
     core =
         new NodeCore("a", Layout.of(ids), acceptor, next, Timing.local(), new SplittableRandom(1));
     carryOut(core.start(0));

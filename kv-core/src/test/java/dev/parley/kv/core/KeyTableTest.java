@@ -4,7 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.HashSet;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -52,5 +55,18 @@ class KeyTableTest {
     Exception refused =
         assertThrows(IllegalArgumentException.class, () -> table.remove(new Entry(Key.of("b"))));
     assertEquals("no entry for b", refused.getMessage());
+  }
+
+  /// All keys of a table agree in the low bits of their hash, as they lie in one partition.
+  @Test
+  void manyKeysOfOnePartitionSpread() {
+    int keys = 300_000;
+    Set<Integer> hashes = new HashSet<>();
+    int mask = (1 << 20) - 1;
+    for (int i = 0; i < keys; i++) {
+      hashes.add(new Entry(Key.of("{t}user:" + i)).hash & mask);
+    }
+    // Drawn at random, 262,000 of a million places would be hit.
+    assertTrue(hashes.size() > 250_000, hashes.size() + " places");
   }
 }

@@ -17,8 +17,7 @@ class LogBoundTest {
 
   private static final int SEGMENT = 64 * 1024;
 
-  /// A node alone, with a log of which one group at a time is written: what gathers while a group
-  // is
+  /// A node alone, with a log of which one group at a time is written: what gathers while one is
   /// forced goes into the next.
   private static final class Node {
     final MemoryDisk disk;
@@ -32,7 +31,7 @@ class LogBoundTest {
     Node(MemoryDisk disk) throws Exception {
       this.disk = disk;
       Acceptor acceptor = new Acceptor("n");
-      log = SegmentedLog.open(disk, "c", "n", SEGMENT, acceptor);
+      log = SegmentedLog.open(disk, "c", "n", SEGMENT, acceptor.replay());
       core =
           new NodeCore(
               "n",

@@ -343,7 +343,7 @@ final class MembershipSimulation {
       told = configured;
       Rules mine = rules.get();
       Acceptor acceptor = new Acceptor(id, mine);
-      Records.replay(disk, 1, acceptor);
+      Records.replay(disk, 1, acceptor.replay());
       NodeCore fresh =
           new NodeCore(id, configured, acceptor, disk.size() + 1, timing, random.split(), mine);
       List<Effect> effects = fresh.start(now);

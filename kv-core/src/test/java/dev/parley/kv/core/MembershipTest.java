@@ -551,7 +551,7 @@ class MembershipTest {
     acceptor.install(three, true);
     Versioned value = Versioned.of(5, bytes("x"), List.of(), 0);
     Ballot ballot = new Ballot(5, "kv-1", 1);
-    Records.replay(List.of(new LogRecord.Entry(key, ballot, value)), 2, acceptor);
+    Records.replay(List.of(new LogRecord.Entry(key, ballot, value)), 2, acceptor.replay());
     assertEquals(ballot, acceptor.accepted(key));
     acceptor.install(without, true); // It slept through the epochs in which others held the key.
     assertEquals(Ballot.ZERO, acceptor.accepted(key));

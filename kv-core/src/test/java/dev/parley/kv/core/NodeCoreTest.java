@@ -191,7 +191,7 @@ class NodeCoreTest {
   void saysNotAppliedInTimeWhenTheOthersNeverAnswer() {
     List<String> ids = List.of("a", "b", "c");
     Acceptor acceptor = new Acceptor("a");
-    long next = Records.replay(Formed.log(ids, "a"), 1, acceptor);
+    long next = Records.replay(Formed.log(ids, "a"), 1, acceptor.replay());
     NodeCore core =
         new NodeCore("a", Layout.of(ids), acceptor, next, Timing.local(), new SplittableRandom(1));
     core.start(0);

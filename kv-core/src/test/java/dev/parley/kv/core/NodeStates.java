@@ -364,7 +364,7 @@ final class NodeStates {
   private NodeCore create(int node, Log log) {
     Rules mine = rules.get();
     Acceptor acceptor = new Acceptor(ids.get(node), mine);
-    long next = Records.replay(log.records(), 1, acceptor);
+    long next = Records.replay(log.records(), 1, acceptor.replay());
     return new NodeCore(ids.get(node), layout, acceptor, next, timing, new NoChance(), mine);
   }
 

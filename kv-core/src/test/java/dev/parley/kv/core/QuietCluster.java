@@ -76,7 +76,7 @@ final class QuietCluster {
   void start(String id, Layout configured) {
     Node node = node(id);
     Acceptor acceptor = new Acceptor(id);
-    long next = Records.replay(node.disk, 1, acceptor);
+    long next = Records.replay(node.disk, 1, acceptor.replay());
     NodeCore core = new NodeCore(id, configured, acceptor, next, Timing.local(), random.split());
     node.core = core;
     carryOut(node, core.start(now));

@@ -5,14 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.parley.kv.core.log.SegmentedLog;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
 /// What a replica takes back from its log is what it knew.
@@ -28,7 +31,7 @@ class ReplayTest {
   private long lsn;
 
   ReplayTest() throws Exception {
-    log = SegmentedLog.open(disk, "c", "n", SEGMENT, live);
+    log = SegmentedLog.open(disk, "c", "n", SEGMENT, live.replay());
     lsn = log.nextLsn();
     live.start(this::append, new OpId(1, 2));
     live.install(Layout.of(List.of("n")), true);
@@ -48,7 +51,7 @@ class ReplayTest {
 
   private Acceptor taken() throws Exception {
     Acceptor taken = new Acceptor("n");
-    SegmentedLog.open(disk, "c", "n", SEGMENT, taken);
+    SegmentedLog.open(disk, "c", "n", SEGMENT, taken.replay());
     return taken;
   }
 
@@ -113,6 +116,8 @@ class ReplayTest {
     assertEquals(was.liveKeys(), is.liveKeys());
     assertEquals(was.liveBytes(), is.liveBytes());
     assertEquals(was.tombstones(), is.tombstones());
+    assertEquals(was.ceiling(), is.ceiling());
+    assertEquals(was.formed(), is.formed());
     assertEquals(was.expired(500, 1000), is.expired(500, 1000));
     assertEquals(was.bound(), is.bound());
     assertEquals(was.boot(), is.boot());
@@ -156,12 +161,47 @@ class ReplayTest {
     assertEquals(last, found.getLast().key());
   }
 
+  /// Of ten changes of each key, one value is read.
+  @Test
+  void valuesThatWereReplacedAreNotRead() throws Exception {
+    for (int i = 0; i < 500; i++) {
+      Versioned value = Versioned.of(lsn, new byte[100], List.of(), 0);
+      accept(Key.of("k/" + i % 50), lsn, value);
+      write();
+    }
+    List<Long> read = new ArrayList<>();
+    Replay replay = new Acceptor("n").replay();
+    Replay counting =
+        (Replay)
+            Proxy.newProxyInstance(
+                getClass().getClassLoader(),
+                new Class<?>[] {Replay.class},
+                (_, method, arguments) -> {
+                  if (method.getName().equals("value")) {
+                    read.add((Long) arguments[0]);
+                  }
+                  return method.invoke(replay, arguments);
+                });
+    SegmentedLog.open(disk, "c", "n", SEGMENT, counting);
+    assertEquals(LongStream.range(lsn - 50, lsn).boxed().toList(), read);
+  }
+
+  @Test
+  void aReplicaDoesNotStartWithoutAValue() {
+    Replay replay = new Acceptor("n").replay();
+    replay.begins(5, 0);
+    replay.accepted(5, Key.of("k"), new Ballot(1, "n", 1), 1, true);
+    replay.readOnce(5);
+    Exception refused = assertThrows(IllegalStateException.class, replay::readTwice);
+    assertEquals("the value of the record 5 was not read again", refused.getMessage());
+  }
+
   @Test
   void aKeyThatIsReadAgainIsNotMadeAgain() throws Exception {
     Key key = Key.of("k");
     accept(key, lsn, Versioned.of(1, new byte[1], List.of(), 0));
     byte[] read = {'x', 'k', 'x'};
-    assertSame(key, live.key(read, 1, 2));
-    assertEquals(Key.of("kx"), live.key(read, 1, 3));
+    assertSame(key, live.replay().key(read, 1, 2));
+    assertEquals(Key.of("kx"), live.replay().key(read, 1, 3));
   }
 }

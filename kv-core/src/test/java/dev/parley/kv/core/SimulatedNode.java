@@ -109,7 +109,7 @@ final class SimulatedNode {
       if (sim.world().losesRecords()) {
         dropLastEntry(records);
       }
-      Records.replay(records, opened.nextLsn() - records.size(), recovered);
+      Records.replay(records, opened.nextLsn() - records.size(), recovered.replay());
       latest.clear();
       long ceiling = 0;
       long boot = 0;

@@ -156,7 +156,7 @@ class WatchTest {
       }
       try {
         Acceptor acceptor = new Acceptor(id);
-        SegmentedLog opened = SegmentedLog.open(disk, "test", id, 16 << 10, acceptor);
+        SegmentedLog opened = SegmentedLog.open(disk, "test", id, 16 << 10, acceptor.replay());
         NodeCore fresh =
             new NodeCore(
                 id,
@@ -604,10 +604,9 @@ class WatchTest {
   @Test
   void aRingForgetsTheOldestKeyAndSaysSo() {
     ChangeRing ring = new ChangeRing(3);
-    Versioned value = Versioned.of(1, bytes("v"), List.of(), 0);
     Ballot ballot = new Ballot(1, "a", 1);
     for (int i = 1; i <= 4; i++) {
-      ring.accepted(i, Key.of("k/" + i % 3), ballot, value);
+      ring.accepted(i, Key.of("k/" + i % 3), ballot, 1, true);
     }
     assertEquals(3, ring.durable(3).size());
     assertEquals(3, ring.after(0, PREFIX, 10).size());
@@ -617,7 +616,7 @@ class WatchTest {
     assertEquals(
         List.of(2L, 3L, 4L),
         ring.after(0, PREFIX, 10).stream().map(ChangeRing.Change::seq).toList());
-    ring.accepted(5, Key.of("k/9"), ballot, value);
+    ring.accepted(5, Key.of("k/9"), ballot, 1, true);
     ring.durable(5);
     assertTrue(!ring.reaches(1));
     assertTrue(ring.reaches(2));

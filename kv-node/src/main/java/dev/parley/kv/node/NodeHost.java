@@ -355,7 +355,7 @@ public class NodeHost {
             settings.self(),
             settings.segmentBytes(),
             new SecureRandom(),
-            acceptor);
+            acceptor.replay());
     NodeCore core =
         new NodeCore(
             settings.self(),

@@ -19,10 +19,8 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /// Clients that read, put, compare-and-set, delete and list a few fought-over keys at any node,
-// also
-/// at those that come, leave and have just left, and write many keys once each, while somebody else
-/// breaks the cluster; and the judgement of what
-/// they were told.
+/// those that come, leave and have just left included, and write many keys once each, while
+/// somebody else breaks the cluster; and the judgement of what they were told.
 final class Workload implements AutoCloseable {
 
   private static final int CLIENTS = 8;

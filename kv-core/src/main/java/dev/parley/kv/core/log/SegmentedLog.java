@@ -1,5 +1,6 @@
 package dev.parley.kv.core.log;
 
+import dev.parley.kv.core.Ballot;
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.LogRecord;
 import dev.parley.kv.core.Replay;
@@ -67,8 +68,10 @@ public final class SegmentedLog {
 
   /// A segment that was read once.
   ///
+  /// @param previousCrc that of the last group of the segment before it
   /// @param end where its last group ends
-  private record Extent(Segment segment, int end) {}
+  /// @param nextLsn the number of the record that comes behind it
+  private record Extent(Segment segment, int previousCrc, int end, long nextLsn) {}
 
   private final SegmentStorage storage;
   private final String cluster;
@@ -279,18 +282,23 @@ public final class SegmentedLog {
             "segment " + (numbers.get(i - 1) + 1) + " of the log is missing");
       }
       if (readHeader(number, i == 0, last)) {
+        if (i == 0) {
+          replay.begins(nextLsn, point.lsn());
+        }
+        int previousCrc = lastCrc;
         readGroups(number, replay);
-        extents.add(new Extent(segments.getLast(), offset));
+        extents.add(new Extent(segments.getLast(), previousCrc, offset, nextLsn));
       } else {
         // The machine died while this segment was being made; nothing was ever written to it.
         unneeded.add(number);
       }
     }
     checkEnd();
-    replay.readOnce(segments.isEmpty() ? 1 : segments.getFirst().firstLsn(), nextLsn - 1);
+    replay.readOnce(nextLsn - 1);
     for (Extent extent : extents) {
       readValues(extent, replay);
     }
+    replay.readTwice();
     for (long number : unneeded) {
       storage.delete(number);
     }
@@ -377,7 +385,11 @@ public final class SegmentedLog {
         for (int i = 0; i < count; i++) {
           int end = Math.addExact(in.i32(), in.position());
           if (in.atEntry()) {
-            replay.accepted(nextLsn + i, in.entryKey(replay), in.ballot());
+            Key key = in.entryKey(replay);
+            Ballot ballot = in.ballot();
+            long version = in.i64();
+            boolean exists = in.i32() != Encoder.ABSENT;
+            replay.accepted(nextLsn + i, key, ballot, version, exists);
             in.skipTo(end);
           } else {
             replay.record(nextLsn + i, in.record());
@@ -395,34 +407,25 @@ public final class SegmentedLog {
     }
   }
 
-  /// The second time through.
+  /// The second time through. Values that were replaced are not even looked at.
   private void readValues(Extent extent, Replay replay) throws IOException, DamagedLogException {
     long number = extent.segment().number();
     long lsn = extent.segment().firstLsn();
+    int previousCrc = extent.previousCrc();
     reader.open(number);
     for (int at = SEGMENT_HEADER; at < extent.end(); ) {
-      int group = reader.at(at, GROUP_HEADER);
-      int bytes = reader.i32(group + LENGTH);
-      boolean fits = bytes >= 0 && bytes <= extent.end() - at - GROUP_HEADER;
-      int length = GROUP_HEADER + (fits ? bytes : 0);
-      group = reader.at(at, length);
-      if (!fits || crcOf(reader.window(), group, length) != reader.i32(group + CRC)) {
-        throw new DamagedLogException(
-            "the disk gave something else when it read segment %d again, at byte %d"
-                .formatted(number, at));
-      }
+      int group = sameGroupAt(at, extent, lsn, previousCrc);
       int count = reader.i32(group + COUNT);
+      int length = GROUP_HEADER + reader.i32(group + LENGTH);
       try {
         Decoder in = new Decoder(reader.window(), group + GROUP_HEADER, group + length);
         for (int i = 0; i < count; i++, lsn++) {
           int end = Math.addExact(in.i32(), in.position());
-          if (in.atEntry()) {
+          if (in.atEntry() && replay.needs(lsn)) {
             Key key = in.entryKey(replay);
-            if (replay.needs(lsn, key)) {
-              replay.value(lsn, new LogRecord.Entry(key, in.ballot(), in.versioned()));
-              if (in.position() != end) {
-                throw new MalformedBytesException("a record of another length");
-              }
+            replay.value(lsn, new LogRecord.Entry(key, in.ballot(), in.versioned()));
+            if (in.position() != end) {
+              throw new MalformedBytesException("a record of another length");
             }
           }
           in.skipTo(end);
@@ -430,8 +433,41 @@ public final class SegmentedLog {
       } catch (MalformedBytesException | ArithmeticException e) {
         throw unknownFormat(number);
       }
+      previousCrc = reader.i32(group + CRC);
       at += aligned(length);
     }
+    if (lsn != extent.nextLsn()) {
+      throw misread(number, extent.end());
+    }
+  }
+
+  /// The index in the reader's window of the group that was at this place before.
+  private int sameGroupAt(int at, Extent extent, long lsn, int previousCrc)
+      throws IOException, DamagedLogException {
+    long number = extent.segment().number();
+    int room = extent.end() - at - GROUP_HEADER;
+    if (room < 0 || reader.size() < extent.end()) {
+      throw misread(number, at);
+    }
+    int group = reader.at(at, GROUP_HEADER);
+    int length = reader.i32(group + LENGTH);
+    if (length < 0
+        || length > room
+        || reader.i64(group + FIRST_LSN) != lsn
+        || reader.i32(group + PREVIOUS_CRC) != previousCrc) {
+      throw misread(number, at);
+    }
+    group = reader.at(at, GROUP_HEADER + length);
+    if (crcOf(reader.window(), group, GROUP_HEADER + length) != reader.i32(group + CRC)) {
+      throw misread(number, at);
+    }
+    return group;
+  }
+
+  private static DamagedLogException misread(long number, int at) {
+    return new DamagedLogException(
+        "the disk gave something else when it read segment %d again, at byte %d"
+            .formatted(number, at));
   }
 
   private static DamagedLogException unknownFormat(long number) {

@@ -82,7 +82,7 @@ public final class Decoder {
 
   public byte @Nullable [] optionalBlob() {
     int before = at;
-    if (i32() == -1) {
+    if (i32() == Encoder.ABSENT) {
       return null;
     }
     at = before;
@@ -109,11 +109,9 @@ public final class Decoder {
     return bytes[at] == ENTRY;
   }
 
-  /// The key of the entry that comes next; its ballot and its value follow.
+  /// The key of the entry that [#atEntry] found; its ballot and its value follow.
   public Key entryKey(Key.Pool pool) {
-    if (u8() != ENTRY) {
-      throw malformed("an entry");
-    }
+    at++;
     int length = length();
     at += length;
     try {

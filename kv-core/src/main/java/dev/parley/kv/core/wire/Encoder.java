@@ -23,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 /// reads them back.
 public final class Encoder {
 
+  /// Stands for the length of bytes that are not there.
+  public static final int ABSENT = -1;
+
   private byte[] bytes;
   private int size;
 
@@ -97,7 +100,7 @@ public final class Encoder {
   }
 
   public Encoder optionalBlob(byte @Nullable [] value) {
-    return value == null ? i32(-1) : blob(value);
+    return value == null ? i32(ABSENT) : blob(value);
   }
 
   public Encoder text(String value) {

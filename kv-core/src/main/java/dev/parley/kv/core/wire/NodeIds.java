@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 /// one that was written there, and whole, as all its fields are final.
 final class NodeIds {
 
+  /// An id that is longer is not kept.
+  private static final int MAX_BYTES = 64;
+
   /// A power of two, and many more than a cluster has nodes.
   private static final int PLACES = 256;
 
@@ -30,7 +33,9 @@ final class NodeIds {
     }
     byte[] utf8 = Arrays.copyOfRange(bytes, from, to);
     NodeId made = new NodeId(utf8, new String(utf8, StandardCharsets.UTF_8).intern());
-    KNOWN[place] = made;
+    if (utf8.length <= MAX_BYTES) {
+      KNOWN[place] = made;
+    }
     return made.text;
   }
 }

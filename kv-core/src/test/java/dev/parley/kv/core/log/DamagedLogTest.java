@@ -238,25 +238,35 @@ class DamagedLogTest {
     assertEquals(2, again.segmentCount());
   }
 
-  @Test
-  void refusesADiskThatReadsTheSamePlaceDifferentlyTheSecondTime() throws Exception {
-    FileImages image = new FileImages();
-    fill(image);
+  private static String refusalIf(FileImages image, Runnable betweenReadings) {
     Records records =
         new Records() {
           @Override
-          public void readOnce(long first, long last) {
-            image.bytes(2)[SegmentedLog.SEGMENT_HEADER + 60] ^= 1;
+          public void readOnce(long last) {
+            betweenReadings.run();
           }
         };
     DamagedLogException refused =
         assertThrows(
             DamagedLogException.class,
             () -> SegmentedLog.open(image, "cluster", "node", SEGMENT, records));
-    assertEquals(
+    return String.valueOf(refused.getMessage());
+  }
+
+  @Test
+  void refusesADiskThatReadsTheSamePlaceDifferentlyTheSecondTime() throws Exception {
+    FileImages image = new FileImages();
+    fill(image);
+    String misread =
         "the disk gave something else when it read segment 2 again, at byte "
-            + SegmentedLog.SEGMENT_HEADER,
-        refused.getMessage());
+            + SegmentedLog.SEGMENT_HEADER;
+    FileImages flipped = image.copy();
+    assertEquals(
+        misread, refusalIf(flipped, () -> flipped.bytes(2)[SegmentedLog.SEGMENT_HEADER + 60] ^= 1));
+    FileImages other = image.copy();
+    assertEquals(
+        misread,
+        refusalIf(other, () -> System.arraycopy(other.bytes(1), 0, other.bytes(2), 0, SEGMENT)));
   }
 
   @Test

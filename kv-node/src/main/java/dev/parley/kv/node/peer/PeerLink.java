@@ -28,8 +28,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A batch is posted at most once. If there was no connection it is reported as undelivered, which
 /// the core may rely on; if anything fails later it is simply lost, as a network may lose it. The
-/// answer to a batch carries the peer's replies; it comes when what the batch wrote is on disk
-// there.
+/// answer to a batch carries the peer's replies; it comes when what the batch wrote is on its disk.
 public final class PeerLink {
 
   private static final Logger LOG = Logger.getLogger(PeerLink.class);
