@@ -196,6 +196,8 @@ class BrowserTest {
   void theClusterPageSaysThatNothingIsAtRisk() {
     Page page = open("/cluster");
     assertThat(page.locator("body")).containsText("kv-2");
+    assertThat(page.locator("#verdict")).hasAttribute("data-level", "ok");
+    assertThat(page.locator("#groups .part-legend")).hasText("all copies: 256 of 256 partitions");
     assertEquals(List.of(), consoleErrors);
   }
 

@@ -2,6 +2,7 @@ package dev.parley.frontend.cluster;
 
 import dev.parley.frontend.cluster.NodeReport.Answered;
 import dev.parley.frontend.cluster.NodeReport.Silent;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -34,7 +35,6 @@ public record LossVerdict(boolean safe, Level level, String reason, String sente
             .map(NodeReport::name)
             .collect(Collectors.joining(", "));
     int total = reports.size();
-    int majority = total / 2 + 1;
     if (answered.isEmpty()) {
       return new LossVerdict(
           false,
@@ -50,14 +50,21 @@ public record LossVerdict(boolean safe, Level level, String reason, String sente
           "mixed-clusters",
           "Yes: the storage nodes belong to different clusters.");
     }
-    boolean majorityMeets = answered.stream().anyMatch(node -> node.reachable() >= node.needed());
-    if (answered.size() < majority || !majorityMeets) {
+    var serves = answered.stream().map(Answered::serves).min(Comparator.naturalOrder());
+    if (serves.get() == NodeReport.Serves.NOTHING) {
       return new LossVerdict(
           false,
           Level.DANGER,
           "no-quorum",
           "Nothing acknowledged is lost, but nothing new can be saved: only %d of %d storage nodes answer."
               .formatted(answered.size(), total));
+    }
+    if (serves.get() == NodeReport.Serves.SOME) {
+      return new LossVerdict(
+          false,
+          Level.DANGER,
+          "partly-stopped",
+          "Nothing acknowledged is lost, but some of it can be neither read nor changed: see below.");
     }
     if (answered.stream().anyMatch(node -> !node.atRisk().isEmpty())) {
       return new LossVerdict(
@@ -86,6 +93,6 @@ public record LossVerdict(boolean safe, Level level, String reason, String sente
         Level.OK,
         "all-well",
         "No. All %d storage nodes answer, and everything acknowledged is on at least %d disks."
-            .formatted(total, majority));
+            .formatted(total, answered.stream().mapToInt(Answered::copies).min().orElse(0)));
   }
 }

@@ -11,10 +11,19 @@ public sealed interface NodeReport {
   /// It answered.
   ///
   /// @param reachable how many members it can reach, itself included
-  /// @param needed how many it needs for a majority
+  /// @param serves how much of the data it can read and change, as far as it knows
+  /// @param copies on how many disks everything acknowledged is at least
   /// @param atRisk what it says is at risk now, one sentence each
-  record Answered(String name, String clusterId, int reachable, int needed, List<String> atRisk)
+  record Answered(
+      String name, String clusterId, int reachable, Serves serves, int copies, List<String> atRisk)
       implements NodeReport {}
+
+  /// How much of the data can be read and changed.
+  enum Serves {
+    ALL,
+    SOME,
+    NOTHING
+  }
 
   /// It did not answer.
   record Silent(String name) implements NodeReport {}

@@ -24,6 +24,7 @@ import jakarta.inject.Singleton;
 import java.net.URI;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -250,12 +251,16 @@ final class ClusterOverview {
 
   private JsonObject overview(Map<URI, Future<Reply>> nodes, Map<URI, Future<Reply>> ready) {
     var reports = new ArrayList<NodeReport>();
+    var said = new ArrayList<JsonObject>();
     var rows = new JsonArray();
     for (var known : storageNodes()) {
       var reply = replyOf(known, nodes);
-      var said = reply.ok() ? json(reply) : null;
-      rows.add(member(known, reply, said));
-      reports.add(report(known, said));
+      var itSaid = reply.ok() ? json(reply) : null;
+      rows.add(member(known, reply, itSaid));
+      reports.add(report(known, itSaid));
+      if (itSaid != null) {
+        said.add(itSaid);
+      }
     }
     var states = new JsonArray();
     for (var service : shownServices()) {
@@ -270,6 +275,7 @@ final class ClusterOverview {
               .put("reasons", failing(json(reply))));
     }
     var verdict = LossVerdict.of(reports);
+    var best = bestInformed(said);
     return new JsonObject()
         .put("at", Instant.now().toString())
         .put(
@@ -278,9 +284,63 @@ final class ClusterOverview {
                 .put("safe", verdict.safe())
                 .put("level", verdict.level().word())
                 .put("reason", verdict.reason())
-                .put("sentence", verdict.sentence()))
+                .put("sentence", verdict.sentence())
+                .put("copies", copies(best)))
+        .put("groups", best.getValue("groups"))
+        .put("change", change(said))
         .put("kv", rows)
         .put("services", states);
+  }
+
+  /// What the node said that reaches most others; empty if none answered.
+  private static JsonObject bestInformed(List<JsonObject> said) {
+    return said.stream()
+        .max(Comparator.comparingInt(ClusterOverview::reachable))
+        .orElseGet(JsonObject::new);
+  }
+
+  private static int reachable(JsonObject said) {
+    return said.getValue("quorum") instanceof JsonObject quorum
+        ? quorum.getInteger("reachable", 0)
+        : 0;
+  }
+
+  /// The change of the members that is under way, told by the node that drives it if that answered.
+  private static @Nullable JsonObject change(List<JsonObject> said) {
+    JsonObject known = null;
+    for (var each : said) {
+      if (each.getValue("change") instanceof JsonObject change
+          && (known == null || change.getBoolean("driven_here", false))) {
+        known = change;
+      }
+    }
+    return known;
+  }
+
+  private static List<JsonObject> groups(JsonObject said) {
+    return said.getValue("groups") instanceof JsonArray groups
+        ? groups.stream().filter(JsonObject.class::isInstance).map(JsonObject.class::cast).toList()
+        : List.of();
+  }
+
+  private static NodeReport.Serves serves(JsonObject said) {
+    int all = 0;
+    int stopped = 0;
+    for (var group : groups(said)) {
+      all += group.getInteger("partitions", 0);
+      stopped += group.getInteger("stopped", 0);
+    }
+    return stopped == all
+        ? NodeReport.Serves.NOTHING
+        : stopped > 0 ? NodeReport.Serves.SOME : NodeReport.Serves.ALL;
+  }
+
+  /// On how many disks everything acknowledged is at least; 0 if the node does not say.
+  private static int copies(JsonObject said) {
+    return groups(said).stream()
+        .mapToInt(group -> group.getInteger("acknowledged_on", 0))
+        .min()
+        .orElse(0);
   }
 
   /// Nothing came from one that was named only after all were asked.
@@ -309,7 +369,6 @@ final class ClusterOverview {
     if (said == null) {
       return new NodeReport.Silent(known.name());
     }
-    var quorum = said.getValue("quorum") instanceof JsonObject q ? q : new JsonObject();
     var risks = new ArrayList<String>();
     if (said.getValue("at_risk") instanceof JsonArray sentences) {
       sentences.stream().filter(Objects::nonNull).forEach(s -> risks.add(s.toString()));
@@ -317,8 +376,9 @@ final class ClusterOverview {
     return new NodeReport.Answered(
         said.getString("node_id", known.name()),
         said.getString("cluster_id", ""),
-        quorum.getInteger("reachable", 0),
-        quorum.getInteger("needed", 1),
+        reachable(said),
+        serves(said),
+        copies(said),
         List.copyOf(risks));
   }
 

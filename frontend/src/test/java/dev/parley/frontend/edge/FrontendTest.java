@@ -226,6 +226,8 @@ class FrontendTest {
         .body("answer.safe", equalTo(true))
         .body("answer.level", equalTo("degraded"))
         .body("answer.sentence", containsString("kv-5"))
+        .body("answer.copies", equalTo(2))
+        .body("groups[0].without_spare", equalTo(128))
         .body("kv[3].reachable", equalTo(false))
         .body("services.find { it.name == 'registry' }.state", equalTo("ready"))
         .body("services.find { it.name == 'chat-3' }.state", equalTo("down"));

@@ -81,7 +81,10 @@ public final class LittleServices implements QuarkusTestResourceLifecycleManager
         path.equals("/v1/cluster")
             ? """
               {"cluster_id": "parley", "node_id": "%s", "epoch": 7, "members": [%s],
-               "quorum": {"needed": 3, "reachable": 3}, "at_risk": []}"""
+               "quorum": {"needed": 3, "reachable": 3}, "at_risk": [], "change": null,
+               "groups": [{"name": "default", "keyspaces": [], "partitions": 256,
+                           "acknowledged_on": 2, "stopped": 0, "without_spare": 128,
+                           "fewer_copies": 0}]}"""
                 .formatted(name, rows())
             : "{\"service\":\"%s\",\"path\":\"%s\",\"method\":\"%s\"}"
                 .formatted(name, path, exchange.getRequestMethod());

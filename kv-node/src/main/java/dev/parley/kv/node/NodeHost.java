@@ -2,6 +2,7 @@ package dev.parley.kv.node;
 
 import dev.parley.kv.core.Acceptor;
 import dev.parley.kv.core.Answer;
+import dev.parley.kv.core.Availability;
 import dev.parley.kv.core.Effect;
 import dev.parley.kv.core.Event;
 import dev.parley.kv.core.Key;
@@ -634,6 +635,7 @@ public class NodeHost {
             core.waitsFor().orElse(null),
             layout.register().current().size() / 2 + 1,
             reachable,
+            Availability.of(layout, id -> core.reachable(id, now)),
             core.keys(),
             core.tombstones(),
             core.liveBytes(),

@@ -1,5 +1,6 @@
 package dev.parley.kv.node;
 
+import dev.parley.kv.core.Availability;
 import dev.parley.kv.core.MoveProgress;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -7,6 +8,9 @@ import org.jspecify.annotations.Nullable;
 /// What a node knew of itself and its peers a moment ago, readable from any thread.
 ///
 /// @param waitsFor why this node does not take part, or null if it does
+/// @param needed members of all groups that are needed to change the members
+/// @param reachable how many can be reached, itself included
+/// @param availability what can be read and written, by group
 /// @param keys keys with a value on this node
 /// @param liveBytes about what their values take in memory
 /// @param change what is known of changes of the members
@@ -16,6 +20,7 @@ public record NodeStatus(
     @Nullable String waitsFor,
     int needed,
     int reachable,
+    List<Availability> availability,
     long keys,
     int tombstones,
     long liveBytes,
@@ -70,6 +75,7 @@ public record NodeStatus(
           "it is starting",
           1,
           0,
+          List.of(),
           0,
           0,
           0,
@@ -88,6 +94,7 @@ public record NodeStatus(
 
   public NodeStatus {
     members = List.copyOf(members);
+    availability = List.copyOf(availability);
   }
 
   /// The most partitions that any peer lacks something of.
@@ -95,8 +102,10 @@ public record NodeStatus(
     return members.stream().mapToInt(Member::behind).max().orElse(0);
   }
 
-  /// Whether this node takes part and a majority can be reached.
+  /// Whether this node takes part, and there is something that can be read and written through it:
+  /// what one group or partition lacks is no reason to send nobody here any more.
   public boolean hasQuorum() {
-    return waitsFor == null && reachable >= needed;
+    return waitsFor == null
+        && availability.stream().anyMatch(group -> group.stopped() < group.partitions());
   }
 }

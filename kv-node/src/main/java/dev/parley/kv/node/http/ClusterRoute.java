@@ -1,5 +1,6 @@
 package dev.parley.kv.node.http;
 
+import dev.parley.kv.core.Availability;
 import dev.parley.kv.core.MoveProgress;
 import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.NodeStatus;
@@ -60,6 +61,7 @@ class ClusterRoute {
                 new JsonObject()
                     .put("needed", status.needed())
                     .put("reachable", status.reachable()))
+            .put("groups", groups(status.availability()))
             .put("epoch", status.epoch())
             .put("change", change(status.change()))
             .put("candidates", new JsonArray(status.change().candidates()))
@@ -74,6 +76,55 @@ class ClusterRoute {
         .putHeader("Content-Type", "application/json")
         .putHeader("Cache-Control", "no-store")
         .end(body.toBuffer());
+  }
+
+  private static JsonArray groups(List<Availability> availability) {
+    JsonArray groups = new JsonArray();
+    for (Availability group : availability) {
+      groups.add(
+          new JsonObject()
+              .put("name", group.group())
+              .put("keyspaces", new JsonArray(group.keyspaces()))
+              .put("partitions", group.partitions())
+              .put("acknowledged_on", group.acknowledged())
+              .put("stopped", group.stopped())
+              .put("without_spare", group.withoutSpare())
+              .put("fewer_copies", group.fewerCopies()));
+    }
+    return groups;
+  }
+
+  /// What it means for a group that nodes do not answer, or null if they hold nothing of it.
+  private static @Nullable String meaning(Availability group, boolean several) {
+    String whose = several ? " in the group " + group.group() : "";
+    if (group.stopped() > 0) {
+      return "without a majority, reads and writes"
+          + part(group, group.stopped())
+          + whose
+          + " are refused until enough nodes are back. Nothing that was acknowledged is lost.";
+    }
+    if (group.withoutSpare() > 0) {
+      return "everything"
+          + whose
+          + " still works, but if one more node fails, reads and writes"
+          + part(group, group.withoutSpare())
+          + " may stop until it is back.";
+    }
+    return group.fewerCopies() > 0 ? "fewer copies of the data" + whose + " can be reached." : null;
+  }
+
+  /// Nothing if it is all of the group.
+  private static String part(Availability group, int partitions) {
+    return partitions == group.partitions()
+        ? ""
+        : " of %d of %d partitions".formatted(partitions, group.partitions());
+  }
+
+  private static String listed(List<String> names) {
+    int last = names.size() - 1;
+    return last == 0
+        ? names.getFirst()
+        : String.join(", ", names.subList(0, last)) + " and " + names.get(last);
   }
 
   private static @Nullable JsonObject change(NodeStatus.Change change) {
@@ -100,21 +151,23 @@ class ClusterRoute {
             .map(NodeStatus.Member::id)
             .toList();
     if (!gone.isEmpty()) {
-      String names = String.join(" and ", gone) + (gone.size() == 1 ? " does" : " do");
-      int spare = status.reachable() - status.needed();
-      if (spare < 0) {
-        sentences.add(
-            names
-                + " not answer: without a majority, reads and writes are refused until enough"
-                + " nodes are back. Nothing that was acknowledged is lost.");
-      } else if (spare == 0) {
-        sentences.add(
-            names
-                + " not answer: everything still works, but if one more node fails, reads and"
-                + " writes stop until it is back.");
-      } else {
-        sentences.add(names + " not answer: fewer copies of the data can be reached.");
+      String silent = listed(gone) + (gone.size() == 1 ? " does" : " do") + " not answer: ";
+      boolean several = status.availability().size() > 1;
+      List<String> meanings = new ArrayList<>();
+      for (Availability group : status.availability()) {
+        String meaning = meaning(group, several);
+        if (meaning != null) {
+          meanings.add(meaning);
+        }
       }
+      if (status.reachable() < status.needed()) {
+        meanings.add(
+            "members are neither added nor removed until a majority of all nodes is back.");
+      }
+      if (meanings.isEmpty()) {
+        meanings.add("all data still has all its copies.");
+      }
+      meanings.forEach(meaning -> sentences.add(silent + meaning));
     }
     for (NodeStatus.Member member : status.members()) {
       if (member.behind() > 0) {
