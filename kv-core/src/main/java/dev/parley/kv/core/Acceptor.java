@@ -542,8 +542,8 @@ public final class Acceptor {
     if (!rules.mayAccept(effective, accepted, ballot)) {
       return new Reply(new Message.Nack(message.call(), effective), 0);
     }
-    long lsn = append.applyAsLong(new LogRecord.Entry(key, ballot, message.value()));
     Versioned value = message.value();
+    long lsn = append.applyAsLong(new LogRecord.Entry(key, ballot, value));
     changes.accepted(lsn, key, ballot, value.version(), value.exists());
     slot = put(key, slot, ballot, value, lsn);
     boolean asked = !next.equals(Ballot.ZERO);

@@ -35,8 +35,18 @@ final class KeyTable<E extends KeyTable.Entry> {
   }
 
   /// The entry with this key, or null.
+  @SuppressWarnings("unchecked") // Only entries of this type are ever added.
   @Nullable E get(Key key) {
-    return get(key.utf8(), 0, key.utf8().length, key.hashCode());
+    int hash = spread(key.hashCode());
+    int mask = places.length - 1;
+    int at = hash & mask;
+    for (Entry entry = places[at]; entry != null; entry = places[at]) {
+      if (entry.hash == hash && (entry.key == key || entry.key.equals(key))) {
+        return (E) entry;
+      }
+      at = at + 1 & mask;
+    }
+    return null;
   }
 
   /// The entry whose key has the bytes from `from` to `to` and the hash `keyHash`, or null.

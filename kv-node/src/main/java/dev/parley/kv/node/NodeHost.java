@@ -85,8 +85,11 @@ public class NodeHost {
   private final ArrayDeque<Runnable> deferred = new ArrayDeque<>();
   private boolean working;
 
-  /// By peer. A link has one batch of small messages out at a time.
-  private final Map<String, HeldAnswer> heldAnswers = new HashMap<>();
+  /// By peer, in the order in which the batches came.
+  private final Map<String, ArrayDeque<HeldAnswer>> heldAnswers = new HashMap<>();
+
+  /// The peer whose batch is being handed to the core.
+  private @Nullable String receivingFrom;
 
   /// The last record that was given to the log.
   private long appended;
@@ -254,35 +257,41 @@ public class NodeHost {
     }
     work(
         () -> {
-          // One that is held still is of a large message, or came by a connection that is gone.
-          give(batch.from());
+          ArrayDeque<HeldAnswer> all =
+              heldAnswers.computeIfAbsent(batch.from(), _ -> new ArrayDeque<>());
+          while (all.size() >= PeerLink.BATCHES_AT_ONCE) {
+            // It is of a large message, or came by a connection that is gone.
+            give(all.removeFirst());
+          }
           HeldAnswer held = new HeldAnswer(answer);
-          heldAnswers.put(batch.from(), held);
+          all.addLast(held);
           long before = appended;
-          received(batch);
+          receivingFrom = batch.from();
+          try {
+            received(batch);
+          } finally {
+            receivingFrom = null;
+          }
+          held.afterLsn = appended;
           if (appended == before) {
-            give(batch.from());
-          } else {
-            held.afterLsn = appended;
+            all.removeLast();
+            give(held);
           }
         });
   }
 
-  private void give(String peer) {
-    HeldAnswer held = heldAnswers.remove(peer);
-    if (held != null) {
-      held.give.accept(
-          held.messages.isEmpty()
-              ? null
-              : new Batch(
-                  settings.cluster(), settings.self(), running().core().boot(), held.messages));
-    }
+  private void give(HeldAnswer held) {
+    held.give.accept(
+        held.messages.isEmpty()
+            ? null
+            : new Batch(
+                settings.cluster(), settings.self(), running().core().boot(), held.messages));
   }
 
   private void giveHeld(Predicate<HeldAnswer> which) {
-    for (Map.Entry<String, HeldAnswer> each : List.copyOf(heldAnswers.entrySet())) {
-      if (which.test(each.getValue())) {
-        give(each.getKey());
+    for (ArrayDeque<HeldAnswer> all : List.copyOf(heldAnswers.values())) {
+      while (!all.isEmpty() && which.test(all.getFirst())) {
+        give(all.removeFirst());
       }
     }
   }
@@ -541,7 +550,10 @@ public class NodeHost {
 
   /// A member is linked already; one that was removed is told so when it asks, and then let go.
   private void send(String to, Message message) {
-    HeldAnswer riding = heldAnswers.get(to);
+    // What a batch is told at once goes with its own answer, what became durable with the first.
+    ArrayDeque<HeldAnswer> held = heldAnswers.get(to);
+    HeldAnswer riding =
+        held == null ? null : to.equals(receivingFrom) ? held.peekLast() : held.peekFirst();
     if (riding != null && riding.take(message)) {
       return;
     }

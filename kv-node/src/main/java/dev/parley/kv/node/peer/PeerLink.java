@@ -22,9 +22,9 @@ import java.util.function.LongSupplier;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
-/// The way to one peer: while one batch is out, the next gathers. Messages with large bodies go by
-/// connections of their own, one message each, so that small ones do not wait behind them. Lives on
-/// the core's event loop.
+/// The way to one peer: while [#BATCHES_AT_ONCE] are out, the next gathers. Messages with large
+/// bodies go by connections of their own, one message each, so that small ones do not wait behind
+/// them. Messages may overtake each other. Lives on the core's event loop.
 ///
 /// A batch is posted at most once. If there was no connection it is reported as undelivered, which
 /// the core may rely on; if anything fails later it is simply lost, as a network may lose it. The
@@ -41,6 +41,10 @@ public final class PeerLink {
   public static final int BATCH_BYTES = 1 << 20;
 
   private static final int BATCH_MESSAGES = 512;
+
+  /// How many batches of small messages are out at once. The answer to one waits for the peer's
+  /// disk; what comes meanwhile need not wait for that, but on its way meet the next force.
+  public static final int BATCHES_AT_ONCE = 2;
 
   /// How many large messages are out at once. Each is at most a few mebibytes of encoded copy.
   private static final int LARGE_AT_ONCE = 4;
@@ -136,7 +140,7 @@ public final class PeerLink {
   private final Listener listener;
   private final HttpClient client;
   private final RequestOptions request;
-  private final Lane small = new Lane(SMALL_QUEUE_BYTES, BATCH_MESSAGES, 1);
+  private final Lane small = new Lane(SMALL_QUEUE_BYTES, BATCH_MESSAGES, BATCHES_AT_ONCE);
   private final Lane large = new Lane(LARGE_QUEUE_BYTES, 1, LARGE_AT_ONCE);
   private boolean scheduled;
   private long notBefore = System.nanoTime();
