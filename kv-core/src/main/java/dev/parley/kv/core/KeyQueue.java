@@ -129,6 +129,7 @@ final class KeyQueue {
   private long floor;
   private boolean purging;
   private long call;
+  private long asked;
   private Alarms.@Nullable Alarm alarm;
   private int losses;
   private int timeouts;
@@ -234,6 +235,7 @@ final class KeyQueue {
     lost.clear();
     accepted.clear();
     promisedNext.clear();
+    asked = node.now();
     call = node.newCall(this::onReply, this::onLost);
     // Large values on a busy network may need longer than a phase: each silence doubles it.
     Versioned heavy = proposal == null ? knownValue : proposal;
@@ -264,6 +266,9 @@ final class KeyQueue {
   }
 
   private void onReply(String from, Message.Reply reply) {
+    if (!from.equals(node.self())) {
+      node.peer(from).measured(node.now() - asked);
+    }
     switch (reply) {
       case Message.Promise promise when phase == Phase.PREPARING -> {
         promises.put(from, promise);
@@ -293,13 +298,19 @@ final class KeyQueue {
     }
   }
 
-  /// A replica promised a higher ballot. If the others are well, their answers are as far away as
-  /// this one was; if not, as when the node that made that ballot has died, none may come. A ballot
-  /// that is refused already is not worth the patience that a first one gets.
+  /// A replica promised a higher ballot. The others may still be enough, but if the node that made
+  /// that ballot has died, none of them may answer: a ballot that is refused already is not worth
+  /// the patience that a first one gets, only the time that the others usually take.
   private void refused(String from) {
     onLost(from);
     if (phase == Phase.PREPARING || phase == Phase.ACCEPTING) {
-      ring(node.timing().minHedge().toNanos(), this::lose);
+      long patience = node.timing().minHedge().toNanos();
+      for (Peer peer : node.peers(replicas)) {
+        if (!lost.contains(peer.id())) {
+          patience = Math.max(patience, peer.hedgeDelay(node.timing()));
+        }
+      }
+      ring(patience, this::lose);
     }
   }
 
@@ -323,7 +334,12 @@ final class KeyQueue {
       losses++;
     }
     phase = Phase.RESTING;
-    ring(node.jitter(losses), this::begin);
+    ring(node.jitter(losses, roundTrip()), this::begin);
+  }
+
+  /// How long the slowest replica usually takes to answer, 0 if nothing is known of any.
+  private long roundTrip() {
+    return node.peers(replicas).stream().mapToLong(Peer::meanDelay).max().orElse(0);
   }
 
   private void promised() {

@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -53,7 +54,7 @@ public final class NodeCore {
   /// A call number is the boot and this many bits that count.
   private static final int CALL_BITS = 40;
 
-  /// The first back-off. About a round trip between machines in one building.
+  /// Least round trip that a back-off goes by, about that between machines in one building.
   private static final long ROUND_TRIP_NANOS = 1_000_000;
 
   private record Local(Message message) {}
@@ -391,6 +392,11 @@ public final class NodeCore {
     return peer;
   }
 
+  /// The other nodes among the replicas, but those that are members no more.
+  List<Peer> peers(Replicas replicas) {
+    return replicas.all().stream().map(peers::get).filter(Objects::nonNull).toList();
+  }
+
   KeyQueue queue(Key key) {
     KeyQueue queue = queues.get(key);
     if (queue == null) {
@@ -479,10 +485,12 @@ public final class NodeCore {
     counter = Math.max(counter, seen);
   }
 
-  /// Full jitter: anything from nothing to twice as much at each loss, up to the bound.
-  long jitter(int losses) {
-    long most = Math.min(timing.maxBackoff().toNanos(), ROUND_TRIP_NANOS << Math.min(losses, 20));
-    return random.nextLong(most + 1);
+  /// Full jitter: anything from nothing to two round trips, which is what a rival's ballot takes,
+  /// and to twice as much at each further loss, up to the bound. Pauses much shorter than a ballot
+  /// would only refuse the rival's in their turn.
+  long jitter(int losses, long roundTrip) {
+    long most = Math.max(ROUND_TRIP_NANOS, roundTrip) << Math.min(losses, 10);
+    return random.nextLong(Math.min(timing.maxBackoff().toNanos(), most) + 1);
   }
 
   Alarms.Alarm in(long nanos, Runnable action) {

@@ -104,6 +104,11 @@ final class Peer {
     }
   }
 
+  /// How long it takes to answer, on average; 0 if it never did.
+  long meanDelay() {
+    return (long) meanNanos;
+  }
+
   /// About the 99th percentile of its answers: the mean and four mean deviations.
   long hedgeDelay(Timing timing) {
     long estimate = (long) (meanNanos + 4 * deviationNanos);

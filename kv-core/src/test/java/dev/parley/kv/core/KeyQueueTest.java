@@ -191,4 +191,42 @@ class KeyQueueTest {
     write(new Mutation(new OpId(1, 2), new Precondition.Always(), bytes("z"), Mutation.NO_BASE));
     assertTrue(sent(Message.Prepare.class).getLast().ballot().counter() < madeUp);
   }
+
+  @Test
+  void aBallotThatOneRefusesWaitsForTheOthersAsLongAsTheyUsuallyTake() {
+    start(null);
+    long roundTrip = 80_000_000;
+    for (int i = 0; i < 20; i++) {
+      write(new Mutation(new OpId(2, i), new Precondition.Always(), bytes("x"), Mutation.NO_BASE));
+      now += roundTrip;
+      heard("b", new Message.Promise(lastCall(), Ballot.ZERO, null, 0, false));
+      now += roundTrip;
+      Message.Accept accept = sent(Message.Accept.class).getLast();
+      for (String id : List.of("b", "c")) {
+        // Without a promise for the next one, so that every write takes two rounds.
+        heard(id, new Message.Accepted(accept.call(), accept.ballot(), false, false));
+      }
+    }
+    assertEquals(20, answers.size());
+
+    // The node itself refuses its Accept, as b has asked for a higher ballot meanwhile.
+    write(new Mutation(OP, new Precondition.Always(), bytes("y"), Mutation.NO_BASE));
+    long call = lastCall();
+    now += roundTrip;
+    heard("b", new Message.Prepare(SCOPE, 900, KEY, new Ballot(50_000_000, "b", 1), Ballot.ZERO));
+    heard("c", new Message.Promise(call, Ballot.ZERO, null, 0, false));
+    int prepares = sent(Message.Prepare.class).size();
+    Message.Accept accept = sent(Message.Accept.class).getLast();
+    now += roundTrip;
+    carryOut(core.step(now, new Event.Tick()));
+    assertEquals(prepares, sent(Message.Prepare.class).size());
+    heard("b", accepted(accept));
+    heard("c", accepted(accept));
+    assertInstanceOf(Answer.Applied.class, answers.getLast());
+    assertEquals(21, answers.size());
+  }
+
+  private long lastCall() {
+    return sent(Message.Prepare.class).getLast().call();
+  }
 }

@@ -212,6 +212,40 @@ class MembershipTest {
     assertTrue(world.within(60_000, world::calm));
   }
 
+  @Test
+  void clientsAndAMoveDoNotKeepRefusingEachOtherWhereMessagesTakeLong() {
+    long asked = 0;
+    long lost = 0;
+    for (long seed = 1; seed <= 20; seed++) {
+      world =
+          new MembershipSimulation(seed, Rules::new, Layout.of(List.of("kv-1", "kv-2"))).begin();
+      world.delay = 80 * MembershipSimulation.MILLI;
+      world.straggling = 1;
+      form();
+      writeMany("kv-1", 12, "x");
+      introduce("kv-3", "kv-1");
+      Answer begun =
+          change("kv-1", new MemberChange.Add("kv-3", "http://kv-3", 100, "default", null, false));
+      assertInstanceOf(Answer.Begun.class, begun);
+      List<Answer> answers = new ArrayList<>();
+      int reads = 0;
+      while (world.newest().joint()) {
+        // In turn through both, so that a key's ballots come from the client and from the move.
+        Key key = Key.of("k/" + reads % 12);
+        world
+            .machine("kv-" + (1 + reads % 2))
+            .ask(ticket -> new Event.Read(ticket, key), answers::add);
+        reads++;
+        world.within(20, () -> false);
+      }
+      int all = reads;
+      assertTrue(world.within(5_000, () -> answers.size() == all));
+      asked += reads;
+      lost += world.members().stream().mapToLong(m -> m.core().counters().conflicts).sum();
+    }
+    assertTrue(lost * 8 < asked, lost + " ballots lost for " + asked + " reads");
+  }
+
   /// Rules that serve requests of any epoch.
   private static final class Unfenced extends Rules {
     @Override
