@@ -129,7 +129,7 @@ final class KeyQueue {
   private long floor;
   private boolean purging;
   private long call;
-  private long asked;
+  private long phaseEnds;
   private Alarms.@Nullable Alarm alarm;
   private int losses;
   private int timeouts;
@@ -235,7 +235,6 @@ final class KeyQueue {
     lost.clear();
     accepted.clear();
     promisedNext.clear();
-    asked = node.now();
     call = node.newCall(this::onReply, this::onLost);
     // Large values on a busy network may need longer than a phase: each silence doubles it.
     Versioned heavy = proposal == null ? knownValue : proposal;
@@ -244,6 +243,7 @@ final class KeyQueue {
         purging
             ? node.timing().minHedge() // Nobody may have to wait for a purge.
             : node.timing().phase().multipliedBy(large ? 1L << Math.min(timeouts, 2) : 1);
+    phaseEnds = node.now() + patience.toNanos();
     ring(
         patience.toNanos(),
         () -> {
@@ -266,9 +266,6 @@ final class KeyQueue {
   }
 
   private void onReply(String from, Message.Reply reply) {
-    if (!from.equals(node.self())) {
-      node.peer(from).measured(node.now() - asked);
-    }
     switch (reply) {
       case Message.Promise promise when phase == Phase.PREPARING -> {
         promises.put(from, promise);
@@ -300,17 +297,19 @@ final class KeyQueue {
 
   /// A replica promised a higher ballot. The others may still be enough, but if the node that made
   /// that ballot has died, none of them may answer: a ballot that is refused already is not worth
-  /// the patience that a first one gets, only the time that the others usually take.
+  /// the patience that a first one gets, only the time in which those that are there can answer.
   private void refused(String from) {
     onLost(from);
     if (phase == Phase.PREPARING || phase == Phase.ACCEPTING) {
-      long patience = node.timing().minHedge().toNanos();
-      for (Peer peer : node.peers(replicas)) {
+      long farthest = 0;
+      for (Peer peer : node.healthyPeers(replicas)) {
         if (!lost.contains(peer.id())) {
-          patience = Math.max(patience, peer.hedgeDelay(node.timing()));
+          farthest = Math.max(farthest, peer.roundTrip().high());
         }
       }
-      ring(patience, this::lose);
+      long disk = node.timing().minHedge().toNanos();
+      phaseEnds = Math.min(phaseEnds, node.now() + farthest + disk);
+      ring(Math.max(0, phaseEnds - node.now()), this::lose);
     }
   }
 
@@ -337,9 +336,12 @@ final class KeyQueue {
     ring(node.jitter(losses, roundTrip()), this::begin);
   }
 
-  /// How long the slowest replica usually takes to answer, 0 if nothing is known of any.
+  /// To the farthest of the other replicas that are there, 0 if nothing is known of any.
   private long roundTrip() {
-    return node.peers(replicas).stream().mapToLong(Peer::meanDelay).max().orElse(0);
+    return node.healthyPeers(replicas).stream()
+        .mapToLong(peer -> peer.roundTrip().mean())
+        .max()
+        .orElse(0);
   }
 
   private void promised() {

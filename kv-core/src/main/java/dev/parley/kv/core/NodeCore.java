@@ -4,7 +4,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -392,9 +391,12 @@ public final class NodeCore {
     return peer;
   }
 
-  /// The other nodes among the replicas, but those that are members no more.
-  List<Peer> peers(Replicas replicas) {
-    return replicas.all().stream().map(peers::get).filter(Objects::nonNull).toList();
+  /// Those of the other replicas that are there, as far as this node knows.
+  List<Peer> healthyPeers(Replicas replicas) {
+    return replicas.all().stream()
+        .map(peers::get)
+        .filter(peer -> peer != null && peer.healthy(now, timing))
+        .toList();
   }
 
   KeyQueue queue(Key key) {
@@ -488,9 +490,12 @@ public final class NodeCore {
   /// Full jitter: anything from nothing to two round trips, which is what a rival's ballot takes,
   /// and to twice as much at each further loss, up to the bound. Pauses much shorter than a ballot
   /// would only refuse the rival's in their turn.
+  ///
+  /// @param roundTrip in nanoseconds, 0 if it is not known
   long jitter(int losses, long roundTrip) {
-    long most = Math.max(ROUND_TRIP_NANOS, roundTrip) << Math.min(losses, 10);
-    return random.nextLong(Math.min(timing.maxBackoff().toNanos(), most) + 1);
+    long most = timing.maxBackoff().toNanos();
+    long first = Math.clamp(roundTrip, ROUND_TRIP_NANOS, most);
+    return random.nextLong(Math.min(most, first << Math.min(losses, 10)) + 1);
   }
 
   Alarms.Alarm in(long nanos, Runnable action) {
@@ -621,6 +626,7 @@ public final class NodeCore {
       case Message.Pong(var call) -> {
         if (call >>> CALL_BITS == acceptor.boot()) {
           introduced.add(from);
+          peer(from).ponged(call, now);
         }
       }
       case Message.Refused(_, var boot, var reason) -> {
@@ -972,8 +978,10 @@ public final class NodeCore {
     // What is not on disk yet is not said.
     long digest =
         acceptor.layout() == null || acceptor.fenceLsn() > durableLsn ? 0 : layout().digest();
-    for (String id : peers.keySet()) {
-      send(id, new Message.Ping(scope(), silentCall(), acceptor.disk(), nonce, digest));
+    for (Peer peer : peers.values()) {
+      long call = silentCall();
+      peer.pinged(call, now);
+      send(peer.id(), new Message.Ping(scope(), call, acceptor.disk(), nonce, digest));
     }
   }
 

@@ -18,8 +18,10 @@ final class Peer {
   private long tellAgain;
   private long askAgain;
   private boolean full;
-  private double meanNanos;
-  private double deviationNanos;
+  private final DelayEstimate answers = new DelayEstimate();
+  private final DelayEstimate roundTrips = new DelayEstimate();
+  private long pingCall = -1;
+  private long pingSent;
 
   Peer(String id) {
     this.id = id;
@@ -94,24 +96,34 @@ final class Peer {
     return true;
   }
 
+  /// It took so long to answer a read or a forward.
   void measured(long nanos) {
-    if (meanNanos == 0) {
-      meanNanos = nanos;
-      deviationNanos = nanos / 2.0;
-    } else {
-      deviationNanos += (Math.abs(nanos - meanNanos) - deviationNanos) / 16;
-      meanNanos += (nanos - meanNanos) / 16;
+    answers.measured(nanos);
+  }
+
+  /// After so many nanoseconds something else is tried: what it usually takes to answer at the
+  /// longest, and not less than a ping does, which is all that is known of one never asked.
+  long hedgeDelay(Timing timing) {
+    long usual = Math.max(answers.high(), roundTrips.high());
+    return Math.clamp(usual, timing.minHedge().toNanos(), timing.maxHedge().toNanos());
+  }
+
+  /// A ping is on its way to it.
+  void pinged(long call, long now) {
+    pingCall = call;
+    pingSent = now;
+  }
+
+  /// It answered a ping. Only the answer to the latest one tells how far away it is.
+  void ponged(long call, long now) {
+    if (call == pingCall) {
+      pingCall = -1;
+      roundTrips.measured(now - pingSent);
     }
   }
 
-  /// How long it takes to answer, on average; 0 if it never did.
-  long meanDelay() {
-    return (long) meanNanos;
-  }
-
-  /// About the 99th percentile of its answers: the mean and four mean deviations.
-  long hedgeDelay(Timing timing) {
-    long estimate = (long) (meanNanos + 4 * deviationNanos);
-    return Math.clamp(estimate, timing.minHedge().toNanos(), timing.maxHedge().toNanos());
+  /// How long messages to it and back take, without the disk and whatever else it may have to do.
+  DelayEstimate roundTrip() {
+    return roundTrips;
   }
 }

@@ -9,6 +9,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -22,6 +23,7 @@ class KeyQueueTest {
   private static final OpId OP = new OpId(1, 1);
 
   private final List<Message> toB = new ArrayList<>();
+  private final TreeMap<String, Long> pings = new TreeMap<>();
   private final List<Answer> answers = new ArrayList<>();
   private NodeCore core = start(null);
   private long now;
@@ -49,6 +51,9 @@ class KeyQueueTest {
         case Effect.Append(var lsn, _) -> effects.addAll(core.step(now, new Event.Durable(lsn)));
         case Effect.Respond(_, var answer) -> answers.add(answer);
         case Effect.Send(var to, var message) -> {
+          if (message instanceof Message.Ping ping) {
+            pings.put(to, ping.call());
+          }
           if (to.equals("b")) {
             toB.add(message);
           }
@@ -192,41 +197,68 @@ class KeyQueueTest {
     assertTrue(sent(Message.Prepare.class).getLast().ballot().counter() < madeUp);
   }
 
-  @Test
-  void aBallotThatOneRefusesWaitsForTheOthersAsLongAsTheyUsuallyTake() {
-    start(null);
-    long roundTrip = 80_000_000;
-    for (int i = 0; i < 20; i++) {
-      write(new Mutation(new OpId(2, i), new Precondition.Always(), bytes("x"), Mutation.NO_BASE));
-      now += roundTrip;
-      heard("b", new Message.Promise(lastCall(), Ballot.ZERO, null, 0, false));
-      now += roundTrip;
-      Message.Accept accept = sent(Message.Accept.class).getLast();
-      for (String id : List.of("b", "c")) {
-        // Without a promise for the next one, so that every write takes two rounds.
-        heard(id, new Message.Accepted(accept.call(), accept.ballot(), false, false));
-      }
+  private void pass(long millis) {
+    for (int i = 0; i < millis; i++) {
+      now += 1_000_000;
+      carryOut(core.step(now, new Event.Tick()));
     }
-    assertEquals(20, answers.size());
+  }
 
-    // The node itself refuses its Accept, as b has asked for a higher ballot meanwhile.
+  /// Lets `id` answer the last ping so many milliseconds from now.
+  private void answerPing(String id, long millis) {
+    now += millis * 1_000_000;
+    heard(id, new Message.Pong(pings.getOrDefault(id, 0L)));
+  }
+
+  /// Lets `a` send an Accept that it refuses itself, as b has asked for a higher ballot meanwhile.
+  private Message.Accept refuseAccept() {
     write(new Mutation(OP, new Precondition.Always(), bytes("y"), Mutation.NO_BASE));
-    long call = lastCall();
-    now += roundTrip;
+    long call = sent(Message.Prepare.class).getLast().call();
     heard("b", new Message.Prepare(SCOPE, 900, KEY, new Ballot(50_000_000, "b", 1), Ballot.ZERO));
     heard("c", new Message.Promise(call, Ballot.ZERO, null, 0, false));
+    return sent(Message.Accept.class).getLast();
+  }
+
+  @Test
+  void aBallotThatOneRefusesWaitsUntilTheOthersCanHaveAnswered() {
+    start(null);
+    answerPing("b", 80);
+    answerPing("c", 0);
+    Message.Accept accept = refuseAccept();
     int prepares = sent(Message.Prepare.class).size();
-    Message.Accept accept = sent(Message.Accept.class).getLast();
-    now += roundTrip;
-    carryOut(core.step(now, new Event.Tick()));
+    pass(100);
     assertEquals(prepares, sent(Message.Prepare.class).size());
     heard("b", accepted(accept));
     heard("c", accepted(accept));
     assertInstanceOf(Answer.Applied.class, answers.getLast());
-    assertEquals(21, answers.size());
   }
 
-  private long lastCall() {
-    return sent(Message.Prepare.class).getLast().call();
+  @Test
+  void aBallotThatOneRefusesWaitsForNobodyWhoIsGone() {
+    start(null);
+    answerPing("b", 1);
+    answerPing("c", 200);
+    write(new Mutation(OP, new Precondition.Always(), bytes("y"), Mutation.NO_BASE));
+    Message.Prepare prepare = sent(Message.Prepare.class).getLast();
+    carryOut(core.step(now, new Event.Undelivered("c", List.of())));
+    heard("b", new Message.Nack(prepare.call(), new Ballot(50_000_000, "b", 1)));
+    int prepares = sent(Message.Prepare.class).size();
+    // What b took to answer, the disk's share, and a pause of two round trips to b.
+    pass(1 + 40 + 4);
+    assertEquals(prepares + 1, sent(Message.Prepare.class).size());
+  }
+
+  @Test
+  void aRefusalDoesNotMakeAPhaseLonger() {
+    start(null);
+    answerPing("b", 300);
+    answerPing("c", 0);
+    write(new Mutation(OP, new Precondition.Always(), bytes("y"), Mutation.NO_BASE));
+    Message.Prepare prepare = sent(Message.Prepare.class).getLast();
+    pass(480);
+    int prepares = sent(Message.Prepare.class).size();
+    heard("b", new Message.Nack(prepare.call(), new Ballot(50_000_000, "b", 1)));
+    pass(20 + 250);
+    assertTrue(sent(Message.Prepare.class).size() > prepares, "the phase of 500 ms is over");
   }
 }
