@@ -66,6 +66,13 @@ public record LossVerdict(boolean safe, Level level, String reason, String sente
           "partly-stopped",
           "Nothing acknowledged is lost, but some of it can be neither read nor changed: see below.");
     }
+    if (total == 1) {
+      return new LossVerdict(
+          false,
+          Level.DEGRADED,
+          "single",
+          "Yes: there is a single storage node, so its disk is the only copy.");
+    }
     if (answered.stream().anyMatch(node -> !node.atRisk().isEmpty())) {
       return new LossVerdict(
           false, Level.DEGRADED, "at-risk", "Something is at risk now: see below.");
@@ -80,13 +87,6 @@ public record LossVerdict(boolean safe, Level level, String reason, String sente
     if (answered.stream().anyMatch(node -> node.reachable() < total)) {
       return new LossVerdict(
           true, Level.DEGRADED, "split", "No, but some storage nodes cannot reach each other.");
-    }
-    if (total == 1) {
-      return new LossVerdict(
-          false,
-          Level.DEGRADED,
-          "single",
-          "Yes: there is a single storage node, so its disk is the only copy.");
     }
     return new LossVerdict(
         true,

@@ -5,13 +5,14 @@ import java.util.function.Predicate;
 import java.util.stream.IntStream;
 
 /// How many partitions of one group can be used while some nodes cannot be reached. The last three
-/// numbers exclude each other; all other partitions have every replica.
+/// numbers exclude each other; all other partitions have every replica, and one to spare.
 ///
 /// @param keyspaces what the group holds; empty for the first group, which holds all others
 /// @param partitions how many it has
 /// @param acknowledged the fewest replicas that have an acknowledged write on their disks
 /// @param stopped partitions without a majority: they are neither read nor written
-/// @param withoutSpare partitions that stop when one more of their replicas fails
+/// @param withoutSpare partitions that stop when one more of their replicas fails: all of a group
+///     that has less than three nodes
 /// @param fewerCopies partitions that lack a replica, but not the next one either
 public record Availability(
     String group,
@@ -48,12 +49,10 @@ public record Availability(
     int fewerCopies = 0;
     for (Replicas each : partitions) {
       acknowledged = Math.min(acknowledged, majority(each.current()));
-      if (!each.all().stream().allMatch(reachable)) {
-        int spare = spare(each, reachable);
-        stopped += spare < 0 ? 1 : 0;
-        withoutSpare += spare == 0 ? 1 : 0;
-        fewerCopies += spare > 0 ? 1 : 0;
-      }
+      int spare = spare(each, reachable);
+      stopped += spare < 0 ? 1 : 0;
+      withoutSpare += spare == 0 ? 1 : 0;
+      fewerCopies += spare > 0 && !each.all().stream().allMatch(reachable) ? 1 : 0;
     }
     return new Availability(
         group.name(),

@@ -42,10 +42,17 @@ final class Repairer {
   /// One key on which the two differ.
   private record Difference(Key key, Ballot mine, Ballot theirs) {}
 
+  /// The last look at a peer.
+  ///
+  /// @param boot the start of the peer that was looked at
+  /// @param roots its hashes of all partitions
+  /// @param differed the partitions in which the two differed
+  /// @param lagging how many of them stood still since the look before, or -1 if there was none to
+  ///     tell that
+  private record Comparison(long boot, long[] roots, TreeSet<Integer> differed, int lagging) {}
+
   private final NodeCore node;
-  private final TreeMap<String, Integer> behind = new TreeMap<>();
-  private final TreeMap<String, long[]> theirRoots = new TreeMap<>();
-  private final TreeMap<String, TreeSet<Integer>> differed = new TreeMap<>();
+  private final TreeMap<String, Comparison> compared = new TreeMap<>();
   private final ArrayDeque<Integer> partitions = new ArrayDeque<>();
   private final ArrayDeque<Leaf> leaves = new ArrayDeque<>();
   private final ArrayDeque<Difference> differences = new ArrayDeque<>();
@@ -68,16 +75,22 @@ final class Repairer {
     node.in(node.timing().repair().toNanos(), this::begin);
   }
 
+  /// In how many partitions the two differ and stand still, or empty if that is not known: what a
+  /// peer held before its last start says nothing of what it holds now.
   OptionalInt behind(String id) {
-    Integer count = behind.get(id);
-    return count == null ? OptionalInt.empty() : OptionalInt.of(count);
+    Comparison last = compared.get(id);
+    if (last == null || last.lagging() < 0 || node.layout().member(id) == null) {
+      return OptionalInt.empty();
+    }
+    Peer now = node.peer(id);
+    return now.boot() == last.boot() && now.healthy(node.now(), node.timing())
+        ? OptionalInt.of(last.lagging())
+        : OptionalInt.empty();
   }
 
   /// A round with the next peer.
   private void begin() {
-    behind.keySet().retainAll(node.layout().ids());
-    theirRoots.keySet().retainAll(behind.keySet());
-    differed.keySet().retainAll(behind.keySet());
+    compared.keySet().retainAll(node.layout().ids());
     partitions.clear();
     leaves.clear();
     differences.clear();
@@ -154,20 +167,27 @@ final class Repairer {
       return;
     }
     long[] mine = node.acceptor().digest(-1);
-    long[] before = theirRoots.put(peer, theirs);
-    TreeSet<Integer> differedBefore = differed.getOrDefault(peer, new TreeSet<>());
+    long boot = node.peer(peer).boot();
+    Comparison before = compared.get(peer);
+    if (before != null && before.boot() != boot) {
+      before = null; // What it held before it started again says nothing.
+    }
     TreeSet<Integer> differ = new TreeSet<>();
     int lagging = 0;
     for (int partition : shared(peer)) {
       if (mine[partition] != theirs[partition]) {
         differ.add(partition);
         // A busy partition always differs a little. One that differs and stands still lags.
-        boolean still = before != null && before[partition] == theirs[partition];
-        lagging += still && differedBefore.contains(partition) ? 1 : 0;
+        lagging +=
+            before != null
+                    && before.differed().contains(partition)
+                    && before.roots()[partition] == theirs[partition]
+                ? 1
+                : 0;
       }
     }
-    differed.put(peer, differ);
-    behind.put(peer, lagging);
+    boolean told = before != null || differ.isEmpty();
+    compared.put(peer, new Comparison(boot, theirs, differ, told ? lagging : -1));
     // Begin somewhere else each time, so that what cannot be repaired does not hold up the rest.
     offset = (offset + PARTITIONS) % Layout.PARTITIONS;
     partitions.addAll(differ.tailSet(offset));

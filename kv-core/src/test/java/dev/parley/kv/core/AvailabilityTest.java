@@ -41,7 +41,7 @@ class AvailabilityTest {
   @Test
   void aSingleNodeIsNotAtRiskOfAnythingNew() {
     Layout single = Layout.of(List.of("kv-1"));
-    assertEquals(new Availability("default", List.of(), 256, 1, 0, 0, 0), only(single));
+    assertEquals(new Availability("default", List.of(), 256, 1, 0, 256, 0), only(single));
   }
 
   @Test

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -455,6 +456,24 @@ class ClusterTest {
     cluster.carried.clear();
     assertEquals("x", cluster.get("b", "k"));
     assertEquals(1, carried(Message.Read.class));
+  }
+
+  @Test
+  void howFarANodeIsBehindIsNotKnownFromBeforeItsStart() {
+    QuietCluster three = new QuietCluster(Layout.of(List.of("a", "b", "c")));
+    three.startAll();
+    three.pass(10_000);
+    assertEquals(OptionalInt.of(0), three.node("a").core().behind("c"));
+    three.stop("c");
+    for (int i = 0; i < 50; i++) {
+      three.put("a", "k/" + i, "x");
+    }
+    three.start("c");
+    three.pass(400);
+    assertTrue(three.node("a").core().healthyPeers().contains("c"));
+    assertEquals(OptionalInt.empty(), three.node("a").core().behind("c"));
+    three.pass(30_000);
+    assertEquals(OptionalInt.of(0), three.node("a").core().behind("c"));
   }
 
   @Test

@@ -113,6 +113,17 @@ class ClusterRoute {
     return group.fewerCopies() > 0 ? "fewer copies of the data" + whose + " can be reached." : null;
   }
 
+  /// What is at risk in a group although all its nodes answer: it has one or two.
+  private static String tooFew(Availability group, boolean several) {
+    String whose = several ? " of the group " + group.group() : "";
+    return group.acknowledged() == 1
+        ? "The data" + whose + " has no second copy: if its node or disk is lost, so is the data."
+        : "If one node fails, reads and writes"
+            + part(group, group.withoutSpare())
+            + whose
+            + " stop until it is back: three nodes can do without one.";
+  }
+
   /// Nothing if it is all of the group.
   private static String part(Availability group, int partitions) {
     return partitions == group.partitions()
@@ -143,14 +154,19 @@ class ClusterRoute {
   static List<String> atRisk(NodeStatus status) {
     List<String> sentences = new ArrayList<>();
     if (status.waitsFor() != null) {
-      sentences.add("This node does not take part: " + status.waitsFor() + ".");
+      // Whom it cannot hear, and what it lacks, says nothing about the cluster.
+      return List.of("This node does not take part: " + status.waitsFor() + ".");
     }
     List<String> gone =
         status.members().stream()
             .filter(member -> !member.reachable())
             .map(NodeStatus.Member::id)
             .toList();
-    if (!gone.isEmpty()) {
+    if (gone.isEmpty()) {
+      status.availability().stream()
+          .filter(group -> group.withoutSpare() > 0)
+          .forEach(group -> sentences.add(tooFew(group, status.availability().size() > 1)));
+    } else {
       String silent = listed(gone) + (gone.size() == 1 ? " does" : " do") + " not answer: ";
       boolean several = status.availability().size() > 1;
       List<String> meanings = new ArrayList<>();
@@ -171,12 +187,14 @@ class ClusterRoute {
     }
     for (NodeStatus.Member member : status.members()) {
       if (member.behind() > 0) {
+        // Which of the two lacks what, hashes do not tell.
         sentences.add(
-            member.id()
-                + " is behind by "
+            "This node and "
+                + member.id()
+                + " differ in "
                 + member.behind()
                 + (member.behind() == 1 ? " partition" : " partitions")
-                + ": until it has caught up, what it lacks has fewer copies.");
+                + ": until they have been compared, some of what is there has fewer copies.");
       }
     }
     if (status.change().joint()) {

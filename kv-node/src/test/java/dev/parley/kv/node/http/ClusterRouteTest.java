@@ -57,6 +57,27 @@ class ClusterRouteTest {
   }
 
   @Test
+  void fewNodesAreARiskAlthoughAllAnswer() {
+    assertEquals(
+        List.of("The data has no second copy: if its node or disk is lost, so is the data."),
+        atRisk(1, List.of(), new Availability("default", List.of(), 256, 1, 0, 256, 0)));
+    assertEquals(
+        List.of(
+            "If one node fails, reads and writes stop until it is back: three nodes can do without"
+                + " one."),
+        atRisk(2, List.of(), group("default", 0, 256, 0)));
+    assertEquals(
+        List.of(
+            "The data of the group b has no second copy: if its node or disk is lost, so is the"
+                + " data."),
+        atRisk(
+            4,
+            List.of(),
+            group("default", 0, 0, 0),
+            new Availability("b", List.of("x"), 256, 1, 0, 256, 0)));
+  }
+
+  @Test
   void oneOfThreeIsGone() {
     assertEquals(
         List.of(
