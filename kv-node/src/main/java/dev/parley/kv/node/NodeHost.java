@@ -15,6 +15,7 @@ import dev.parley.kv.core.NodeCore;
 import dev.parley.kv.core.Timing;
 import dev.parley.kv.core.WatchPosition;
 import dev.parley.kv.core.log.DamagedLogException;
+import dev.parley.kv.core.log.SegmentStorage;
 import dev.parley.kv.core.log.SegmentedLog;
 import dev.parley.kv.core.wire.Batch;
 import dev.parley.kv.node.disk.FileSegments;
@@ -28,6 +29,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.impl.ContextInternal;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import jakarta.inject.Inject;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.channels.FileChannel;
@@ -46,6 +48,7 @@ import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
@@ -64,6 +67,10 @@ public class NodeHost {
 
   private static final int MAX_WAITING = 1024;
 
+  /// How many bytes of values wait so. A client that goes away gives its room in [Bodies] back, but
+  /// its mutation waits on: so this counts for itself.
+  private static final int MAX_WAITING_BYTES = 24 << 20;
+
   /// A slow disk must not look like a dead node: after this an answer is given without waiting for
   /// it, at the next look.
   private static final long MAX_HELD_NANOS = 100_000_000L;
@@ -72,13 +79,16 @@ public class NodeHost {
   private final Settings settings;
   private final MeterRegistry meters;
   private final Operations operations;
+  private final int patienceMillis;
+  private final UnaryOperator<SegmentStorage> disk;
   private final Map<Long, Consumer<Answer>> tickets = new HashMap<>();
   private final Map<String, PeerLink> links = new HashMap<>();
-  private final ArrayDeque<Runnable> waitingForLog = new ArrayDeque<>();
+  private final ArrayDeque<Waiting> waitingForLog = new ArrayDeque<>();
   private volatile @Nullable Running running;
   private volatile NodeStatus status = NodeStatus.UNKNOWN;
   private volatile long logBytes;
   private volatile long diskFree = Long.MAX_VALUE;
+  private int waitingBytes;
   private long nextTicket = 1;
   private long timer = -1;
   private long timerDue = Long.MAX_VALUE;
@@ -96,6 +106,18 @@ public class NodeHost {
 
   /// What exists once the log is recovered.
   private record Running(ContextInternal loop, NodeCore core, LogWriter writer, FileChannel lock) {}
+
+  /// What is done when the disk is not behind any more.
+  private static final class Waiting {
+    final int bytes;
+    final Runnable action;
+    long patience = -1;
+
+    Waiting(int bytes, Runnable action) {
+      this.bytes = bytes;
+      this.action = action;
+    }
+  }
 
   /// The answer to a batch of a peer that is held back until what the batch wrote is on disk:
   /// whatever is to be replied to that peer meanwhile leaves in it.
@@ -125,7 +147,20 @@ public class NodeHost {
     }
   }
 
+  @Inject
   NodeHost(Vertx vertx, Settings settings, MeterRegistry meters) {
+    this(vertx, settings, meters, PATIENCE_MILLIS, files -> files);
+  }
+
+  /// @param disk what the log is to see of its files
+  NodeHost(
+      Vertx vertx,
+      Settings settings,
+      MeterRegistry meters,
+      int patienceMillis,
+      UnaryOperator<SegmentStorage> disk) {
+    this.patienceMillis = patienceMillis;
+    this.disk = disk;
     this.vertx = vertx;
     this.settings = settings;
     this.meters = meters;
@@ -166,19 +201,47 @@ public class NodeHost {
     work(
         () -> {
           Answer refusal = new Answer.NotApplied("the disk is behind");
-          if (waitingForLog.size() >= MAX_WAITING) {
+          int bytes = mutation.body() == null ? 0 : mutation.body().length;
+          if (waitingForLog.size() >= MAX_WAITING || waitingBytes + bytes > MAX_WAITING_BYTES) {
             answered.accept(refusal);
             return;
           }
           Mutation received = running().core().received(key, mutation);
-          long patience = vertx.setTimer(PATIENCE_MILLIS, _ -> answered.accept(refusal));
-          waitingForLog.add(
-              () -> {
-                if (vertx.cancelTimer(patience)) {
-                  ask(ticket -> new Event.Write(ticket, key, received), answered);
-                }
-              });
+          Waiting waiting =
+              new Waiting(
+                  bytes, () -> ask(ticket -> new Event.Write(ticket, key, received), answered));
+          await(waiting);
+          waiting.patience =
+              vertx.setTimer(
+                  patienceMillis,
+                  _ -> {
+                    if (forget(waiting)) {
+                      answered.accept(refusal);
+                    }
+                  });
         });
+  }
+
+  private void await(Waiting waiting) {
+    waitingForLog.add(waiting);
+    waitingBytes += waiting.bytes;
+  }
+
+  /// False if it waits no more.
+  private boolean forget(Waiting waiting) {
+    if (!waitingForLog.remove(waiting)) {
+      return false;
+    }
+    waitingBytes -= waiting.bytes;
+    if (waiting.patience >= 0) {
+      vertx.cancelTimer(waiting.patience);
+    }
+    return true;
+  }
+
+  /// How many mutations and peers wait for the disk. On the core's event loop.
+  int waiting() {
+    return waitingForLog.size();
   }
 
   /// Asks for a linearizable read.
@@ -240,7 +303,7 @@ public class NodeHost {
         .runOnContext(
             _ -> {
               if (logBehind()) {
-                waitingForLog.add(action);
+                await(new Waiting(0, action));
               } else {
                 action.run();
               }
@@ -360,7 +423,7 @@ public class NodeHost {
     Acceptor acceptor = new Acceptor(settings.self());
     SegmentedLog log =
         SegmentedLog.open(
-            files,
+            disk.apply(files),
             settings.cluster(),
             settings.self(),
             settings.segmentBytes(),
@@ -472,7 +535,9 @@ public class NodeHost {
             progress.segments(), settings.segmentBytes(), progress.secondFirstLsn()));
     giveHeld(held -> held.afterLsn <= progress.durable());
     while (!waitingForLog.isEmpty() && !logBehind()) {
-      waitingForLog.remove().run();
+      Waiting next = waitingForLog.element();
+      forget(next);
+      next.action.run();
     }
   }
 

@@ -22,7 +22,7 @@ class SettingsTest {
   private static final String SIX =
       "kv-1=http://h:1,kv-2=http://h:2,kv-3=http://h:3,kv-4=http://h:4,kv-5=http://h:5,kv-6=http://h:6";
 
-  private static Settings settings(String... keysAndValues) {
+  static Settings settings(String... keysAndValues) {
     Map<String, String> values =
         new HashMap<>(
             Map.of(

@@ -10,7 +10,6 @@ import dev.parley.kv.core.LogRecord;
 import dev.parley.kv.core.Records;
 import dev.parley.kv.core.Versioned;
 import dev.parley.kv.core.log.DamagedLogException;
-import dev.parley.kv.core.log.SegmentStorage;
 import dev.parley.kv.core.log.SegmentedLog;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
@@ -19,7 +18,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -35,62 +33,6 @@ class LogWriterTest {
 
   @TempDir private Path directory;
 
-  /// The real files; forcing a segment can be held up or made to fail.
-  private static final class Disk implements SegmentStorage {
-    final FileSegments files;
-    final Semaphore forces = new Semaphore(Integer.MAX_VALUE / 2);
-    volatile boolean failWrite;
-    volatile boolean failForce;
-
-    Disk(Path directory) {
-      files = new FileSegments(directory);
-    }
-
-    @Override
-    public List<Long> list() throws IOException {
-      return files.list();
-    }
-
-    @Override
-    public void create(long segment, int size) throws IOException {
-      files.create(segment, size);
-    }
-
-    @Override
-    public int size(long segment) throws IOException {
-      return files.size(segment);
-    }
-
-    @Override
-    public byte[] read(long segment, int offset, int length) throws IOException {
-      return files.read(segment, offset, length);
-    }
-
-    @Override
-    public void write(long segment, int offset, byte[] bytes) throws IOException {
-      if (failWrite) {
-        throw new IOException("input/output error");
-      }
-      files.write(segment, offset, bytes);
-    }
-
-    @Override
-    public void force(long segment) throws IOException {
-      if (segment != 0) {
-        forces.acquireUninterruptibly();
-      }
-      if (failForce) {
-        throw new IOException("input/output error");
-      }
-      files.force(segment);
-    }
-
-    @Override
-    public void delete(long segment) throws IOException {
-      files.delete(segment);
-    }
-  }
-
   private final AtomicLong durable = new AtomicLong();
   private final AtomicInteger spaceChanges = new AtomicInteger();
   private final CountDownLatch halted = new CountDownLatch(1);
@@ -102,12 +44,12 @@ class LogWriterTest {
         Versioned.of(number, new byte[bytes], List.of(), 0));
   }
 
-  private LogWriter start(Disk disk) throws IOException, DamagedLogException {
+  private LogWriter start(TestDisk disk) throws IOException, DamagedLogException {
     SegmentedLog log = SegmentedLog.open(disk, "c", "n", SEGMENT, new Records());
     LogWriter writer =
         new LogWriter(
             log,
-            disk.files,
+            disk.files(),
             SEGMENT,
             progress -> durable.set(progress.durable()),
             spaceChanges::incrementAndGet,
@@ -141,7 +83,7 @@ class LogWriterTest {
 
   @Test
   void whatItReportedIsThereAfterwardsInOrderOverSegments() throws Exception {
-    LogWriter writer = start(new Disk(directory));
+    LogWriter writer = start(new TestDisk(directory));
     List<Long> appended = new ArrayList<>();
     for (long i = 1; i <= 400; i++) {
       writer.append(entry(i, (int) (i * 7919 % 60_000)));
@@ -155,7 +97,7 @@ class LogWriterTest {
 
   @Test
   void stopWritesWhatIsQueued() throws Exception {
-    LogWriter writer = start(new Disk(directory));
+    LogWriter writer = start(new TestDisk(directory));
     for (long i = 1; i <= 50; i++) {
       writer.append(entry(i, 100_000));
     }
@@ -166,11 +108,11 @@ class LogWriterTest {
 
   @Test
   void isBehindWhileADiskThatStallsHasMoreThanTheBoundQueued() throws Exception {
-    Disk disk = new Disk(directory);
+    TestDisk disk = new TestDisk(directory);
     LogWriter writer = start(disk);
-    disk.forces.drainPermits();
+    disk.forces().drainPermits();
     writer.append(entry(1, 10));
-    await(() -> disk.forces.hasQueuedThreads());
+    await(() -> disk.forces().hasQueuedThreads());
     assertFalse(writer.behind());
     long number = 1;
     while (!writer.behind()) {
@@ -180,7 +122,7 @@ class LogWriterTest {
     assertTrue(writer.backlogBytes() >= LogWriter.MAX_BACKLOG);
     assertTrue(writer.backlogBytes() < LogWriter.MAX_BACKLOG + 200_000);
     assertEquals(0, durable.get());
-    disk.forces.release(1000);
+    disk.forces().release(1000);
     await(() -> !writer.behind());
     long last = number;
     await(() -> durable.get() == last);
@@ -191,14 +133,14 @@ class LogWriterTest {
 
   @Test
   void haltsWhenAForceFailsAndReportsNothingOfIt() throws Exception {
-    Disk disk = new Disk(directory);
+    TestDisk disk = new TestDisk(directory);
     LogWriter writer = start(disk);
     writer.append(entry(1, 10));
     await(() -> durable.get() == 1);
-    disk.failForce = true;
+    disk.failForces(true);
     writer.append(entry(2, 10));
     assertTrue(halted.await(30, TimeUnit.SECONDS));
-    disk.failForce = false;
+    disk.failForces(false);
     writer.append(entry(3, 10));
     writer.stop();
     assertEquals(1, durable.get());
@@ -206,9 +148,9 @@ class LogWriterTest {
 
   @Test
   void haltsWhenAWriteFails() throws Exception {
-    Disk disk = new Disk(directory);
+    TestDisk disk = new TestDisk(directory);
     LogWriter writer = start(disk);
-    disk.failWrite = true;
+    disk.failWrites();
     writer.append(entry(1, 10));
     assertTrue(halted.await(30, TimeUnit.SECONDS));
     assertEquals(0, durable.get());
@@ -219,7 +161,7 @@ class LogWriterTest {
   void withoutSpaceWritesIntoTheLastSegmentThenWaitsAndGoesOn() throws Exception {
     // What cannot be replaced by a file is as good as a disk without room for it.
     Path inTheWay = Files.createDirectories(directory.resolve("spare.log/in-the-way"));
-    LogWriter writer = start(new Disk(directory));
+    LogWriter writer = start(new TestDisk(directory));
     await(writer::spareMissing);
     await(() -> spaceChanges.get() == 1);
     for (long i = 1; i <= 30; i++) {
@@ -247,7 +189,7 @@ class LogWriterTest {
 
   @Test
   void dropsSegmentsThatAreNotNeeded() throws Exception {
-    LogWriter writer = start(new Disk(directory));
+    LogWriter writer = start(new TestDisk(directory));
     for (long i = 1; i <= 100; i++) {
       writer.append(entry(i, 100_000));
     }
