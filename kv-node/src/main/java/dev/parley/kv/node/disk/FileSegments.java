@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 /// a rename.
 ///
 /// The spare may be prepared by a thread of its own; everything else belongs to one thread.
-public final class FileSegments implements SegmentStorage, AutoCloseable {
+public final class FileSegments implements SegmentStorage, Spares {
 
   private static final String SPARE = "spare.log";
   private static final String UNFINISHED = "unfinished.tmp";
@@ -58,13 +58,14 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
   @Override
   public synchronized void create(long segment, int size) throws IOException {
     if (spareReady(size)) {
-      rename(directory.resolve(SPARE), file(segment));
+      move(directory.resolve(SPARE), file(segment));
+      forceDirectory();
     } else {
       make(file(segment), size);
     }
   }
 
-  /// Whether the next segment can be begun without writing it first.
+  @Override
   public boolean spareReady(int size) throws IOException {
     try {
       return Files.size(directory.resolve(SPARE)) == size;
@@ -73,8 +74,7 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     }
   }
 
-  /// Writes the next segment's zeros, so that its space is really there. If there is none, nothing
-  /// is taken of what is left.
+  @Override
   public synchronized void prepareSpare(int size) throws IOException {
     make(directory.resolve(SPARE), size);
   }
@@ -150,15 +150,27 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     Path unfinished = directory.resolve(UNFINISHED);
     try {
       fill(unfinished, size);
-      rename(unfinished, target);
-    } catch (IOException | RuntimeException e) {
+      move(unfinished, target);
+    } catch (IOException e) {
+      boolean noRoom = noRoom(e);
       try {
         Files.deleteIfExists(unfinished);
       } catch (IOException second) {
         e.addSuppressed(second);
+        throw e;
       }
-      throw e;
+      throw noRoom ? new NoRoomException(e) : e;
     }
+    forceDirectory();
+  }
+
+  /// Java has no exception of its own for it, only the words of the C library. Those may be in the
+  /// operator's language: then what is left tells it.
+  private boolean noRoom(IOException e) throws IOException {
+    String message = String.valueOf(e.getMessage());
+    return message.contains("No space left on device")
+        || message.contains("Disk quota exceeded")
+        || Files.getFileStore(directory).getUsableSpace() < CHUNK;
   }
 
   private static void fill(Path file, int size) throws IOException {
@@ -177,9 +189,8 @@ public final class FileSegments implements SegmentStorage, AutoCloseable {
     }
   }
 
-  private void rename(Path from, Path to) throws IOException {
+  private static void move(Path from, Path to) throws IOException {
     Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    forceDirectory();
   }
 
   private FileChannel channel(long segment) throws IOException {

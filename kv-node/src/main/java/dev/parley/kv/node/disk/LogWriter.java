@@ -20,8 +20,9 @@ import org.jspecify.annotations.Nullable;
 /// A record is encoded once, by the caller, into the group that gathers. Its bytes are then written
 /// from where they lie, and the group is used again.
 ///
-/// A failed write or force ends the process: after one, nobody can know what is on disk. Lack of
-/// space is no failure: it shows when the next segment is prepared, while the current one still has
+/// A failed write or force ends the process, of the next segment as well: after one, nobody can
+/// know what is on disk. Lack of space is no failure: it shows when the next segment is prepared,
+// while the current one still has
 /// room. Should that be used up as well, the writer waits for space with what is queued, and
 /// [#behind] tells everyone.
 public final class LogWriter {
@@ -58,7 +59,7 @@ public final class LogWriter {
   public record Progress(long durable, int segments, long secondFirstLsn) {}
 
   private final SegmentedLog log;
-  private final FileSegments files;
+  private final Spares files;
   private final int segmentBytes;
   private final Consumer<Progress> progress;
   private final Runnable onSpace;
@@ -90,7 +91,7 @@ public final class LogWriter {
   /// @param halt called when the log could not be written, usually [#HALT]
   public LogWriter(
       SegmentedLog log,
-      FileSegments files,
+      Spares files,
       int segmentBytes,
       Consumer<Progress> progress,
       Runnable onSpace,
@@ -300,21 +301,26 @@ public final class LogWriter {
   }
 
   /// Keeps the next segment ready on a thread of its own, so that the log never waits for it.
+  @SuppressWarnings("CatchingUnchecked") // As for the writer itself.
   private void prepare() {
     try {
       while (awaitWanted()) {
-        @Nullable Exception problem = null;
+        @Nullable NoRoomException problem = null;
         try {
           if (!files.spareReady(segmentBytes)) {
             files.prepareSpare(segmentBytes);
           }
-        } catch (IOException | RuntimeException e) {
+        } catch (NoRoomException e) {
           problem = e;
         }
         prepared(problem);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (Throwable e) {
+      LOG.fatal(
+          "the next segment of the log cannot be prepared; halting, as for the log itself", e);
+      halt.run();
     }
   }
 
@@ -336,7 +342,7 @@ public final class LogWriter {
     }
   }
 
-  private void prepared(@Nullable Exception problem) {
+  private void prepared(@Nullable NoRoomException problem) {
     boolean missing = problem != null;
     boolean changed = missing != spareMissing;
     lock.lock();

@@ -12,6 +12,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class FileSegmentsTest {
@@ -97,12 +99,28 @@ class FileSegmentsTest {
   @Test
   void leavesNothingBehindOfASpareThatCouldNotBeMade() throws IOException {
     try (FileSegments files = new FileSegments(directory)) {
-      // What cannot be replaced by a file is as good as a disk without room for it.
+      // What cannot be replaced by a file is not for want of room.
       Path inTheWay = Files.createDirectories(directory.resolve("spare.log/in-the-way"));
-      assertThrows(IOException.class, () -> files.prepareSpare(SIZE));
+      IOException failed = assertThrows(IOException.class, () -> files.prepareSpare(SIZE));
+      assertFalse(failed instanceof NoRoomException, failed.toString());
       try (var left = Files.list(directory)) {
         assertEquals(List.of(inTheWay.getParent()), left.toList());
       }
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void tellsAFullDiskFromABrokenOne() throws IOException {
+    try (FileSegments files = new FileSegments(directory)) {
+      // Whatever is written there meets a full disk.
+      Files.createSymbolicLink(directory.resolve("unfinished.tmp"), Path.of("/dev/full"));
+      assertThrows(NoRoomException.class, () -> files.prepareSpare(SIZE));
+      try (var left = Files.list(directory)) {
+        assertEquals(List.of(), left.toList());
+      }
+      files.prepareSpare(SIZE);
+      assertTrue(files.spareReady(SIZE));
     }
   }
 

@@ -49,7 +49,7 @@ class LogWriterTest {
     LogWriter writer =
         new LogWriter(
             log,
-            disk.files(),
+            disk,
             SEGMENT,
             progress -> durable.set(progress.durable()),
             spaceChanges::incrementAndGet,
@@ -158,10 +158,21 @@ class LogWriterTest {
   }
 
   @Test
+  void haltsWhenTheNextSegmentCannotBeMadeForAnyOtherReasonThanSpace() throws Exception {
+    TestDisk disk = new TestDisk(directory);
+    disk.failSpares(new IOException("Input/output error"));
+    LogWriter writer = start(disk);
+    assertTrue(halted.await(30, TimeUnit.SECONDS));
+    assertFalse(writer.spareMissing());
+    assertEquals(0, spaceChanges.get());
+    writer.stop();
+  }
+
+  @Test
   void withoutSpaceWritesIntoTheLastSegmentThenWaitsAndGoesOn() throws Exception {
-    // What cannot be replaced by a file is as good as a disk without room for it.
-    Path inTheWay = Files.createDirectories(directory.resolve("spare.log/in-the-way"));
-    LogWriter writer = start(new TestDisk(directory));
+    TestDisk disk = new TestDisk(directory);
+    disk.failSpares(new NoRoomException(new IOException("no space")));
+    LogWriter writer = start(disk);
     await(writer::spareMissing);
     await(() -> spaceChanges.get() == 1);
     for (long i = 1; i <= 30; i++) {
@@ -176,8 +187,7 @@ class LogWriterTest {
     }
     assertEquals(1, halted.getCount());
     assertTrue(durable.get() < number);
-    Files.delete(inTheWay);
-    Files.delete(inTheWay.getParent());
+    disk.failSpares(null);
     long last = number;
     await(() -> durable.get() == last);
     assertFalse(writer.spareMissing());

@@ -5,13 +5,16 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Semaphore;
+import org.jspecify.annotations.Nullable;
 
-/// The real files; forcing a segment can be held up or made to fail.
-public final class TestDisk implements SegmentStorage {
+/// The real files; forcing a segment can be held up or made to fail,
+/// and so can preparing the next.
+public final class TestDisk implements SegmentStorage, Spares {
   private final FileSegments files;
   private final Semaphore forces = new Semaphore(Integer.MAX_VALUE / 2);
   private volatile boolean failWrite;
   private volatile boolean failForce;
+  private volatile @Nullable IOException failSpare;
 
   TestDisk(Path directory) {
     this(new FileSegments(directory));
@@ -21,10 +24,6 @@ public final class TestDisk implements SegmentStorage {
     this.files = files;
   }
 
-  FileSegments files() {
-    return files;
-  }
-
   /// One is taken for each force of a segment.
   public Semaphore forces() {
     return forces;
@@ -32,6 +31,10 @@ public final class TestDisk implements SegmentStorage {
 
   void failWrites() {
     failWrite = true;
+  }
+
+  void failSpares(@Nullable IOException failure) {
+    failSpare = failure;
   }
 
   void failForces(boolean fail) {
@@ -80,5 +83,24 @@ public final class TestDisk implements SegmentStorage {
   @Override
   public void delete(long segment) throws IOException {
     files.delete(segment);
+  }
+
+  @Override
+  public boolean spareReady(int size) throws IOException {
+    return files.spareReady(size);
+  }
+
+  @Override
+  public void prepareSpare(int size) throws IOException {
+    IOException failure = failSpare;
+    if (failure != null) {
+      throw failure;
+    }
+    files.prepareSpare(size);
+  }
+
+  @Override
+  public void close() throws IOException {
+    files.close();
   }
 }
