@@ -46,6 +46,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
@@ -61,6 +63,12 @@ public class NodeHost {
   private static final Logger LOG = Logger.getLogger(NodeHost.class);
 
   private static final int STATUS_MILLIS = 200;
+
+  /// How long the event loop may take to close the connections when the node stops.
+  private static final int STOP_MILLIS = 1000;
+
+  /// When the connections to a node that is no member any more are closed: longer than an answer.
+  private static final int LET_GO_MILLIS = 2000;
 
   /// How long, and how many, mutations wait for a disk that is behind.
   private static final int PATIENCE_MILLIS = 1500;
@@ -94,6 +102,7 @@ public class NodeHost {
   private long timerDue = Long.MAX_VALUE;
   private final ArrayDeque<Runnable> deferred = new ArrayDeque<>();
   private boolean working;
+  private boolean stopped;
 
   /// By peer, in the order in which the batches came.
   private final Map<String, ArrayDeque<HeldAnswer>> heldAnswers = new HashMap<>();
@@ -181,6 +190,16 @@ public class NodeHost {
     if (now != null) {
       now.writer().stop();
       now.lock().close();
+      CountDownLatch closed = new CountDownLatch(1);
+      now.loop()
+          .runOnContext(
+              _ -> {
+                stopped = true;
+                links.values().forEach(PeerLink::close);
+                closed.countDown();
+              });
+      // What Vert.x closes next is not used any more.
+      var _ = closed.await(STOP_MILLIS, TimeUnit.MILLISECONDS);
     }
   }
 
@@ -587,7 +606,16 @@ public class NodeHost {
         link(member.id(), member.url());
       }
     }
-    links.keySet().removeIf(id -> layout.member(id) == null);
+    for (String id : List.copyOf(links.keySet())) {
+      if (layout.member(id) == null) {
+        PeerLink gone = links.remove(id);
+        // What it was sent last may still reach it.
+        vertx.setTimer(LET_GO_MILLIS, _ -> gone.close());
+      }
+    }
+    heldAnswers
+        .entrySet()
+        .removeIf(each -> each.getValue().isEmpty() && layout.member(each.getKey()) == null);
     if (layout.member(settings.self()) == null && layout.epoch() > 1) {
       LOG.warnf(
           "this node was removed from the cluster in epoch %d: it has forgotten its keys and"
@@ -615,6 +643,9 @@ public class NodeHost {
 
   /// A member is linked already; one that was removed is told so when it asks, and then let go.
   private void send(String to, Message message) {
+    if (stopped) {
+      return;
+    }
     // What a batch is told at once goes with its own answer, what became durable with the first.
     ArrayDeque<HeldAnswer> held = heldAnswers.get(to);
     HeldAnswer riding =

@@ -143,6 +143,7 @@ public final class PeerLink {
   private final Lane small = new Lane(SMALL_QUEUE_BYTES, BATCH_MESSAGES, BATCHES_AT_ONCE);
   private final Lane large = new Lane(LARGE_QUEUE_BYTES, 1, LARGE_AT_ONCE);
   private boolean scheduled;
+  private boolean closed;
   private long notBefore = System.nanoTime();
   private @Nullable String lastProblem;
 
@@ -185,8 +186,17 @@ public final class PeerLink {
             .setIdleTimeout(ANSWER_MILLIS);
   }
 
+  /// Lets go of the connections. Nothing more is sent, and nobody is told of it.
+  public void close() {
+    closed = true;
+    var _ = client.close();
+  }
+
   /// Queues a message; it leaves in this turn of the event loop if nothing else is out.
   public void send(Message message) {
+    if (closed) {
+      return;
+    }
     int weight = weight(message);
     Lane lane = weight > LARGE ? large : small;
     if (!lane.offer(new Queued(message, weight))) {
@@ -206,26 +216,37 @@ public final class PeerLink {
   }
 
   private void flush(Lane lane) {
+    if (closed) {
+      return;
+    }
     if (System.nanoTime() - notBefore < 0) {
       undelivered(new ArrayList<>());
       return;
     }
     while (lane.out < lane.maxOut && !lane.queue.isEmpty()) {
+      Future<HttpClientRequest> connecting;
+      try {
+        connecting = client.request(new RequestOptions(request));
+      } catch (IllegalStateException e) {
+        closed = true; // By Vert.x: the process ends.
+        return;
+      }
       lane.out++;
       Taken taken = lane.take();
-      client
-          .request(new RequestOptions(request))
-          .onComplete(
-              connected -> {
-                if (connected.failed()) {
-                  problem("cannot be connected: " + connected.cause().getMessage());
-                  notBefore = System.nanoTime() + RETRY_NANOS;
-                  lane.out--;
-                  undelivered(taken.messages());
-                } else {
-                  post(connected.result(), lane, taken);
-                }
-              });
+      connecting.onComplete(
+          connected -> {
+            if (closed) {
+              return;
+            }
+            if (connected.failed()) {
+              problem("cannot be connected: " + connected.cause().getMessage());
+              notBefore = System.nanoTime() + RETRY_NANOS;
+              lane.out--;
+              undelivered(taken.messages());
+            } else {
+              post(connected.result(), lane, taken);
+            }
+          });
     }
   }
 
@@ -233,7 +254,7 @@ public final class PeerLink {
   private void undelivered(List<Message> messages) {
     small.drainTo(messages);
     large.drainTo(messages);
-    if (!messages.isEmpty()) {
+    if (!messages.isEmpty() && !closed) {
       listener.undelivered(messages);
     }
   }
@@ -248,6 +269,9 @@ public final class PeerLink {
         .onComplete(
             answered -> {
               lane.out--;
+              if (closed) {
+                return;
+              }
               if (answered.failed()) {
                 problem("did not answer: " + answered.cause().getMessage());
                 listener.undelivered(List.of());

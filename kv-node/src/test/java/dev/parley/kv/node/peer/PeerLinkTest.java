@@ -2,6 +2,7 @@ package dev.parley.kv.node.peer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.parley.kv.core.Ballot;
@@ -213,5 +214,43 @@ class PeerLinkTest {
     Told first = next();
     assertEquals("replied", first.what());
     assertEquals(3, first.messages().getFirst().call());
+  }
+
+  @Test
+  void sendsNothingAndTellsNothingOnceItIsClosed() throws Exception {
+    BlockingQueue<HttpServerRequest> arrived = new LinkedBlockingQueue<>();
+    AtomicBoolean thrown = new AtomicBoolean();
+    loop.exceptionHandler(_ -> thrown.set(true));
+    PeerLink link = link(server(arrived::add));
+    send(link, List.of(accept(1, 10), accept(2, MEBIBYTE)));
+    assertNotNull(arrived.poll(10, TimeUnit.SECONDS));
+    // One is out, one waits for its turn of the event loop, one comes too late.
+    loop.runOnContext(
+        _ -> {
+          link.send(accept(3, 10));
+          link.close();
+          link.send(accept(4, 10));
+        });
+    for (int turn = 0; turn < 10; turn++) {
+      send(link, List.of(accept(5, 10)));
+    }
+    assertFalse(thrown.get());
+    assertTrue(told.isEmpty(), told.toString());
+  }
+
+  @Test
+  void theEndOfVertxIsNoErrorOfALinkThatHasMoreToSend() throws Exception {
+    BlockingQueue<HttpServerRequest> arrived = new LinkedBlockingQueue<>();
+    AtomicBoolean thrown = new AtomicBoolean();
+    loop.exceptionHandler(_ -> thrown.set(true));
+    PeerLink link = link(server(arrived::add));
+    List<Message> messages = new ArrayList<>();
+    for (int i = 0; i < 10; i++) {
+      messages.add(accept(i, MEBIBYTE));
+    }
+    send(link, messages);
+    assertNotNull(arrived.poll(10, TimeUnit.SECONDS));
+    close();
+    assertFalse(thrown.get());
   }
 }
