@@ -3,7 +3,6 @@ package dev.parley.kv.node;
 import static io.restassured.RestAssured.given;
 import static org.hamcrest.Matchers.contains;
 import static org.hamcrest.Matchers.empty;
-import static org.hamcrest.Matchers.endsWith;
 import static org.hamcrest.Matchers.equalTo;
 import static org.hamcrest.Matchers.hasSize;
 import static org.hamcrest.Matchers.matchesPattern;
@@ -14,6 +13,7 @@ import static org.hamcrest.Matchers.startsWith;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.parley.kv.core.wire.Batch;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.restassured.RestAssured;
@@ -451,17 +451,31 @@ class HttpApiTest {
   @Test
   void peersMustShowTheTokenAndBelongToThisCluster() {
     given().body("x").post("/internal/peer").then().statusCode(401);
-    given().header("Authorization", TOKEN).body("x").post("/internal/peer").then().statusCode(400);
-    byte[] foreign =
-        new dev.parley.kv.core.wire.Batch("other", "kv-test", 1, java.util.List.of()).encode();
-    given()
-        .header("Authorization", TOKEN)
-        .contentType("application/x-parley-peer")
-        .body(foreign)
-        .post("/internal/peer")
-        .then()
-        .statusCode(409)
-        .body("type", endsWith("/wrong-cluster"));
+    assertEquals("400 not a batch of messages", refusal(new byte[] {1}));
+    assertEquals("400 a batch of messages is missing: the body is empty", refusal(new byte[] {}));
+    assertEquals("409 kv-9 is of cluster other, not parley", refusal(batch("other", "kv-9")));
+    assertEquals(
+        "409 another node has the id of this one, kv-test", refusal(batch("parley", "kv-test")));
+    String unprintable = "400 the name of the node or its cluster is not valid";
+    assertEquals(unprintable, refusal(batch("parley", "kv-9\nforged")));
+    assertEquals(unprintable, refusal(batch("oth\ner", "kv-9")));
+    byte[] old = batch("parley", "kv-9");
+    old[4] = 1;
+    assertEquals("400 it speaks protocol version 1, this node " + Batch.VERSION, refusal(old));
+  }
+
+  private static byte[] batch(String cluster, String from) {
+    return new Batch(cluster, from, 1, List.of()).encode();
+  }
+
+  private static String refusal(byte[] batch) {
+    var refused =
+        given()
+            .header("Authorization", TOKEN)
+            .contentType("application/x-parley-peer")
+            .body(batch)
+            .post("/internal/peer");
+    return refused.statusCode() + " " + refused.jsonPath().getString("detail");
   }
 
   @Test

@@ -34,13 +34,17 @@ public record Batch(String cluster, String from, long boot, List<Message> messag
 
   /// @throws MalformedBytesException if the bytes are not a batch of this version
   public static Batch decode(byte[] bytes) {
+    if (bytes.length == 0) {
+      throw new MalformedBytesException("a batch of messages is missing: the body is empty");
+    }
     Decoder in = new Decoder(bytes);
-    if (in.i32() != MAGIC) {
+    if (bytes.length <= 4 || in.i32() != MAGIC) {
       throw new MalformedBytesException("not a batch of messages");
     }
     int version = in.u8();
     if (version != VERSION) {
-      throw new MalformedBytesException("version " + version + " of the peer protocol");
+      throw new MalformedBytesException(
+          "it speaks protocol version %d, this node %d".formatted(version, VERSION));
     }
     String cluster = in.text();
     String from = in.text();

@@ -32,13 +32,16 @@ public enum Problem {
   UNKNOWN(503, "outcome-unknown", "Whether the write was applied is not known"),
   NO_ROOM(507, "no-room", "There is no room for new values");
 
+  /// What the types of all of them begin with.
+  public static final String TYPES = "/problems/kv/";
+
   private final int status;
   private final String type;
   private final String title;
 
   Problem(int status, String type, String title) {
     this.status = status;
-    this.type = "/problems/kv/" + type;
+    this.type = TYPES + type;
     this.title = title;
   }
 

@@ -4,6 +4,7 @@ import dev.parley.kv.core.Message;
 import dev.parley.kv.core.Versioned;
 import dev.parley.kv.core.wire.Batch;
 import dev.parley.kv.core.wire.MalformedBytesException;
+import dev.parley.kv.node.http.Problem;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
@@ -14,6 +15,8 @@ import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.PoolOptions;
 import io.vertx.core.http.RequestOptions;
+import io.vertx.core.json.DecodeException;
+import io.vertx.core.json.JsonObject;
 import java.net.URI;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -65,6 +68,9 @@ public final class PeerLink {
   /// counts as undelivered at once. Under load each of thousands of messages a second would else
   /// fail by an attempt of its own, on processors that the living nodes need just then.
   private static final long RETRY_NANOS = 20_000_000;
+
+  /// How much of the words of others goes into the log.
+  private static final int MAX_DETAIL = 300;
 
   /// Who is told what became of messages, on the core's event loop, and never from within
   /// [#send].
@@ -239,7 +245,7 @@ public final class PeerLink {
               return;
             }
             if (connected.failed()) {
-              problem("cannot be connected: " + connected.cause().getMessage());
+              problem("cannot be connected", connected.cause().getMessage());
               notBefore = System.nanoTime() + RETRY_NANOS;
               lane.out--;
               undelivered(taken.messages());
@@ -273,7 +279,7 @@ public final class PeerLink {
                 return;
               }
               if (answered.failed()) {
-                problem("did not answer: " + answered.cause().getMessage());
+                problem("did not answer", answered.cause().getMessage());
                 listener.undelivered(List.of());
               } else {
                 answered(post.response().result(), answered.result(), messages);
@@ -306,7 +312,10 @@ public final class PeerLink {
       return;
     }
     if (answer.statusCode() != 200 && answer.statusCode() != 204) {
-      problem("refuses messages with status " + answer.statusCode());
+      String why = reason(body);
+      problem(
+          "refuses messages with status " + answer.statusCode() + (why == null ? "" : ": " + why),
+          null);
       listener.undelivered(messages);
       return;
     }
@@ -314,12 +323,12 @@ public final class PeerLink {
       try {
         Batch replies = Batch.decode(body.getBytes());
         if (!replies.cluster().equals(cluster) || !replies.from().equals(id)) {
-          problem("is node " + replies.from() + " of cluster " + replies.cluster());
+          problem("is another node", "node " + replies.from() + " of cluster " + replies.cluster());
           return;
         }
         listener.replied(replies);
       } catch (MalformedBytesException e) {
-        problem("answers with what is not a batch: " + e.getMessage());
+        problem("answers with what is not a batch", e.getMessage());
         return;
       }
     }
@@ -329,12 +338,31 @@ public final class PeerLink {
     }
   }
 
-  private void problem(String text) {
-    String kind = text.substring(0, Math.min(text.length(), 12));
+  /// Why a peer of ours refuses, in its own words, or nothing if these are none.
+  private static @Nullable String reason(Buffer body) {
+    try {
+      JsonObject problem = new JsonObject(body);
+      boolean ours = problem.getString("type", "").startsWith(Problem.TYPES);
+      return ours ? problem.getString("detail") : null;
+    } catch (DecodeException | ClassCastException e) {
+      return null;
+    }
+  }
+
+  /// Logs each kind of problem once, until it changes.
+  ///
+  /// @param detail may be the words of whoever listens there
+  private void problem(String kind, @Nullable String detail) {
     if (!kind.equals(lastProblem)) {
       lastProblem = kind;
-      LOG.warnf("%s %s", id, text);
+      LOG.warnf("%s %s", id, printable(detail == null ? kind : kind + ": " + detail));
     }
+  }
+
+  /// What fits into one line of the log.
+  private static String printable(String text) {
+    String start = text.substring(0, Math.min(text.length(), MAX_DETAIL));
+    return start.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]", "?");
   }
 
   /// About how many bytes the message takes.

@@ -18,8 +18,8 @@ import org.jboss.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /// Where batches from peers arrive; the answer carries the replies (see [NodeHost]). Anything that
-/// is not from a member of this very cluster with the service token is refused before it reaches
-/// the core.
+/// is not from a node of this very cluster with the service token is refused before it reaches the
+/// core, which knows who is a member, who would like to become one, and who was one.
 @ApplicationScoped
 class PeerRoute {
 
@@ -38,6 +38,9 @@ class PeerRoute {
   /// link has no more connections than that.
   private static final int MAX_HELD = 8;
 
+  /// What was refused, so that each peer and reason is logged once.
+  private final Refusals refusals = new Refusals(LOG::warn);
+
   /// How many those are, by peer.
   private final ConcurrentHashMap<String, Integer> held = new ConcurrentHashMap<>();
 
@@ -52,7 +55,7 @@ class PeerRoute {
 
   private void receive(RoutingContext context) {
     if (!settings.authorized(context.request().getHeader("Authorization"))) {
-      Problem.UNAUTHORIZED.answer(context, "the service token is missing or wrong");
+      refuse(context, Problem.UNAUTHORIZED, null, "the service token is missing or wrong");
       return;
     }
     Bodies.read(context, Bodies.From.PEER, MAX_BATCH, bytes -> accept(context, bytes));
@@ -63,31 +66,52 @@ class PeerRoute {
     try {
       batch = Batch.decode(bytes);
     } catch (MalformedBytesException e) {
-      Problem.BAD_REQUEST.answer(context, e.getMessage());
+      refuse(context, Problem.BAD_REQUEST, null, String.valueOf(e.getMessage()));
       return;
     }
-    if (!batch.cluster().equals(settings.cluster()) || batch.from().equals(settings.self())) {
-      LOG.warnf("refused node %s of cluster %s", batch.from(), batch.cluster());
-      Problem.WRONG_CLUSTER.answer(context, "not a peer of this cluster");
+    String from = batch.from();
+    if (!Settings.name(from) || !Settings.name(batch.cluster())) {
+      refuse(
+          context, Problem.BAD_REQUEST, null, "the name of the node or its cluster is not valid");
       return;
     }
+    if (!batch.cluster().equals(settings.cluster())) {
+      refuse(
+          context,
+          Problem.WRONG_CLUSTER,
+          from,
+          from + " is of cluster " + batch.cluster() + ", not " + settings.cluster());
+      return;
+    }
+    if (from.equals(settings.self())) {
+      refuse(context, Problem.WRONG_CLUSTER, from, "another node has the id of this one, " + from);
+      return;
+    }
+    refusals.accepted(from);
     ContextInternal request = (ContextInternal) Vertx.currentContext();
     if (!host.logBehind()) {
       host.receive(batch, replies -> request.emit(replies, given -> answer(context, given)));
-    } else if (held.merge(batch.from(), 1, Integer::sum) <= MAX_HELD) {
+    } else if (held.merge(from, 1, Integer::sum) <= MAX_HELD) {
       // Answered once the disk has caught up, so that until then the peer's next messages gather on
       // its side. The replies do not wait for that.
       host.receive(batch);
       host.whenLogHasRoom(
           () -> {
-            release(batch.from());
+            release(from);
             request.runOnContext(_ -> answer(context, null));
           });
     } else {
       // It did not wait for the answers to its last ones. What is refused here was never delivered.
-      release(batch.from());
+      release(from);
       Problem.NOT_APPLIED.answer(context, "the disk is behind");
     }
+  }
+
+  /// @param from the id of the node, or null if it is not known
+  private void refuse(RoutingContext context, Problem problem, @Nullable String from, String why) {
+    var address = context.request().remoteAddress();
+    refusals.refused(from, address == null ? "nowhere" : address.hostAddress(), why);
+    problem.answer(context, why);
   }
 
   private void release(String from) {

@@ -21,9 +21,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.logging.Logger;
+import org.jboss.logmanager.ExtHandler;
+import org.jboss.logmanager.ExtLogRecord;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -252,5 +256,37 @@ class PeerLinkTest {
     assertNotNull(arrived.poll(10, TimeUnit.SECONDS));
     close();
     assertFalse(thrown.get());
+  }
+
+  @Test
+  void saysOnceWhyThePeerRefusesInOneLine() throws Exception {
+    List<String> lines = new CopyOnWriteArrayList<>();
+    Handler<HttpServerRequest> refusing =
+        request ->
+            request
+                .response()
+                .setStatusCode(409)
+                .end("{\"type\":\"/problems/kv/wrong-cluster\",\"detail\":\"is of\\nzzz\"}");
+    try (var _ = listening(lines)) {
+      PeerLink link = link(server(refusing));
+      for (int i = 0; i < 3; i++) {
+        send(link, List.of(accept(i, 10)));
+        assertEquals("undelivered", next().what());
+      }
+    }
+    assertEquals(List.of("b refuses messages with status 409: is of?zzz"), lines);
+  }
+
+  private static AutoCloseable listening(List<String> lines) {
+    var handler =
+        new ExtHandler() {
+          @Override
+          protected void doPublish(ExtLogRecord line) {
+            lines.add(line.getFormattedMessage());
+          }
+        };
+    var logger = Logger.getLogger(PeerLink.class.getName());
+    logger.addHandler(handler);
+    return () -> logger.removeHandler(handler);
   }
 }
