@@ -255,6 +255,11 @@ public final class NodeCore {
       List<String> missing = new ArrayList<>(layout().ids());
       missing.remove(self);
       missing.removeIf(id -> agreed.getOrDefault(id, 0L) == layout().digest());
+      List<String> unlike = new ArrayList<>(missing);
+      unlike.removeIf(id -> acceptor.layout() == null || agreed.getOrDefault(id, 0L) == 0);
+      if (!unlike.isEmpty()) {
+        return Optional.of("configured with other members or groups than this node: " + unlike);
+      }
       return Optional.of("the new cluster begins when all its members have met: " + missing);
     }
     int wanted = rules.introductions(layout().register().current().size());

@@ -9,6 +9,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -226,5 +229,73 @@ class NodeCoreTest {
     for (int share : first) {
       assertTrue(share > 850 && share < 1150, "uneven: " + share);
     }
+  }
+
+  private record Sent(String from, String to, Message message) {}
+
+  /// Two new nodes that reach each other, after they have met.
+  private static Map<String, NodeCore> met(Layout ofA, Layout ofB) {
+    Map<String, NodeCore> cores = new TreeMap<>();
+    ArrayDeque<Sent> network = new ArrayDeque<>();
+    Map<String, Layout> layouts = Map.of("a", ofA, "b", ofB);
+    for (String id : List.of("a", "b")) {
+      NodeCore core =
+          new NodeCore(
+              id,
+              layouts.getOrDefault(id, ofA),
+              new Acceptor(id),
+              1,
+              Timing.local(),
+              new SplittableRandom(id.hashCode()));
+      cores.put(id, core);
+      carryOut(core, id, core.start(0), network);
+    }
+    for (long millis = 1; millis < 3000; millis++) {
+      for (var node : cores.entrySet()) {
+        List<Effect> effects = node.getValue().step(millis * 1_000_000, new Event.Tick());
+        carryOut(node.getValue(), node.getKey(), effects, network);
+      }
+      for (Sent sent = network.poll(); sent != null; sent = network.poll()) {
+        NodeCore to = cores.get(sent.to());
+        if (to != null) {
+          Event received = new Event.Received(sent.from(), 1, sent.message());
+          carryOut(to, sent.to(), to.step(millis * 1_000_000, received), network);
+        }
+      }
+    }
+    return cores;
+  }
+
+  private static void carryOut(
+      NodeCore core, String id, List<Effect> first, ArrayDeque<Sent> network) {
+    ArrayDeque<Effect> effects = new ArrayDeque<>(first);
+    while (!effects.isEmpty()) {
+      switch (effects.remove()) {
+        case Effect.Append(var lsn, _) -> effects.addAll(core.step(0, new Event.Durable(lsn)));
+        case Effect.Send(var to, var message) -> network.add(new Sent(id, to, message));
+        default -> {}
+      }
+    }
+  }
+
+  private static Layout layout(Layout.Group... groups) {
+    return Layout.initial(
+        List.of(
+            new Layout.Member("a", "http://a", 100, null, "default"),
+            new Layout.Member("b", "http://b", 100, null, "default")),
+        List.of(groups));
+  }
+
+  @Test
+  void aNewClusterSaysWhichNodeWasConfiguredOtherwise() {
+    Layout.Group all = new Layout.Group("default", List.of());
+    Layout.Group others = new Layout.Group("default", List.of("x"));
+    for (NodeCore core : met(layout(all), layout(all)).values()) {
+      assertEquals(Optional.empty(), core.waitsFor());
+    }
+    Map<String, NodeCore> unlike = met(layout(all), layout(others));
+    String problem = "configured with other members or groups than this node: ";
+    assertEquals(Optional.of(problem + "[b]"), Objects.requireNonNull(unlike.get("a")).waitsFor());
+    assertEquals(Optional.of(problem + "[a]"), Objects.requireNonNull(unlike.get("b")).waitsFor());
   }
 }
