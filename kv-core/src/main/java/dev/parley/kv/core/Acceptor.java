@@ -495,14 +495,6 @@ public final class Acceptor {
     partition(key).leaves[(int) (hash >>> 58)] ^= Key.mix(hash ^ stamp);
   }
 
-  /// Makes every later version in the partition lie above `floor`.
-  void raiseFloor(int partition, long floor) {
-    if (floor > partitions[partition].floor) {
-      raise(partition, floor);
-      appendMeta();
-    }
-  }
-
   Reply prepare(Message.Prepare message) {
     Key key = message.key();
     Slot slot = slot(key);
