@@ -13,6 +13,22 @@ public final class Counters {
   long moved;
   long repaired;
 
+  /// As they are now, for other threads.
+  public Counters copy() {
+    Counters copy = new Counters();
+    copy.rounds = rounds;
+    copy.warm = warm;
+    copy.purges = purges;
+    copy.expirations = expirations;
+    copy.conflicts = conflicts;
+    copy.hedges = hedges;
+    copy.replays = replays;
+    copy.identities = identities;
+    copy.moved = moved;
+    copy.repaired = repaired;
+    return copy;
+  }
+
   /// Ballots that were decided.
   public long rounds() {
     return rounds;

@@ -1,5 +1,6 @@
 package dev.parley.kv.node;
 
+import dev.parley.kv.core.Counters;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -36,22 +37,19 @@ class Checks implements HealthCheck {
   }
 
   void register(@Observes StartupEvent event) {
-    count("rounds", "Ballots decided", NodeStatus::rounds);
-    count("rounds.warm", "Ballots that needed one round trip only", NodeStatus::warm);
-    count("purges", "Tombstones forgotten by all replicas", NodeStatus::purges);
-    count("expirations", "Values deleted because their time was over", NodeStatus::expirations);
-    count("conflicts", "Ballots lost to another coordinator or to silence", NodeStatus::conflicts);
-    count("hedges", "Writes proposed here because their coordinator was slow", NodeStatus::hedges);
-    count("read.replays", "Reads that helped a half-finished write along", NodeStatus::replays);
-    count("read.identities", "Reads that needed a ballot of their own", NodeStatus::identities);
-    count("moved", "Keys moved to other nodes", status -> status.change().moved());
-    count(
-        "repaired",
-        "Keys brought up to date because nodes differed",
-        status -> status.change().repaired());
+    count("rounds", "Ballots decided", Counters::rounds);
+    count("rounds.warm", "Ballots that needed one round trip only", Counters::warm);
+    count("purges", "Tombstones forgotten by all replicas", Counters::purges);
+    count("expirations", "Values deleted because their time was over", Counters::expirations);
+    count("conflicts", "Ballots lost to another coordinator or to silence", Counters::conflicts);
+    count("hedges", "Writes proposed here because their coordinator was slow", Counters::hedges);
+    count("read.replays", "Reads that helped a half-finished write along", Counters::replays);
+    count("read.identities", "Reads that needed a ballot of their own", Counters::identities);
+    count("moved", "Keys moved to other nodes", Counters::moved);
+    count("repaired", "Keys brought up to date because nodes differed", Counters::repaired);
     gauge(
         "partitions.behind",
-        "Partitions in which the peer that lags most lacks something",
+        "Partitions in which the peer that lags most lacks something, -1 if no peer was compared",
         NodeStatus::mostBehind);
     gauge(
         "moving",
@@ -63,11 +61,21 @@ class Checks implements HealthCheck {
     gauge("live.bytes", "Bytes of values held in memory", NodeStatus::liveBytes);
     gauge("log.bytes", "Bytes of the log on disk", NodeStatus::logBytes);
     gauge(
+        "log.backlog.bytes",
+        "Bytes of records that wait to be written to the log",
+        NodeStatus::backlogBytes);
+    gauge("disk.free.bytes", "Bytes free on the disk of the log", NodeStatus::diskFreeBytes);
+    gauge(
+        "full",
+        "1 while new values are refused because there is no room",
+        status -> status.full() ? 1 : 0);
+    gauge(
         "members.reachable", "Members that can be reached, itself included", NodeStatus::reachable);
   }
 
-  private void count(String name, String description, ToDoubleFunction<NodeStatus> value) {
-    FunctionCounter.builder("parley.kv." + name, host, h -> value.applyAsDouble(h.status()))
+  private void count(String name, String description, ToDoubleFunction<Counters> value) {
+    FunctionCounter.builder(
+            "parley.kv." + name, host, h -> value.applyAsDouble(h.status().counters()))
         .description(description)
         .register(meters);
   }

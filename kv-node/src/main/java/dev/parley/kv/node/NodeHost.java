@@ -735,7 +735,6 @@ public class NodeHost {
       }
       step(new Event.Room(full));
     }
-    var counters = core.counters();
     status =
         new NodeStatus(
             members,
@@ -748,22 +747,14 @@ public class NodeHost {
             core.tombstones(),
             core.liveBytes(),
             logBytes,
+            running().writer().backlogBytes(),
             diskFree,
             full,
-            counters.rounds(),
-            counters.warm(),
-            counters.conflicts(),
-            counters.hedges(),
-            counters.replays(),
-            counters.identities(),
-            counters.purges(),
-            counters.expirations(),
+            core.counters().copy(),
             new NodeStatus.Change(
                 layout.joint(),
                 core.move().orElse(null),
                 core.candidates(),
-                layout.departed().stream().anyMatch(each -> each.id().equals(settings.self())),
-                counters.moved(),
-                counters.repaired()));
+                layout.departed().stream().anyMatch(each -> each.id().equals(settings.self()))));
   }
 }

@@ -1,6 +1,7 @@
 package dev.parley.kv.node;
 
 import dev.parley.kv.core.Availability;
+import dev.parley.kv.core.Counters;
 import dev.parley.kv.core.MoveProgress;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// @param availability what can be read and written, by group
 /// @param keys keys with a value on this node
 /// @param liveBytes about what their values take in memory
+/// @param backlogBytes of records that wait to be written to the log
+/// @param full whether new values are refused
 /// @param change what is known of changes of the members
 public record NodeStatus(
     List<Member> members,
@@ -25,16 +28,10 @@ public record NodeStatus(
     int tombstones,
     long liveBytes,
     long logBytes,
+    long backlogBytes,
     long diskFreeBytes,
     boolean full,
-    long rounds,
-    long warm,
-    long conflicts,
-    long hedges,
-    long replays,
-    long identities,
-    long purges,
-    long expirations,
+    Counters counters,
     Change change) {
 
   /// @param lastSeenMillisAgo -1 if it was never seen
@@ -54,17 +51,10 @@ public record NodeStatus(
   /// @param progress how far that is, if this node drives it
   /// @param candidates nodes that wait to be added
   /// @param removed whether this node was a member and is not any more
-  /// @param moved keys this node moved to others since it started
-  /// @param repaired keys it brought up to date because it differed from a peer
   public record Change(
-      boolean joint,
-      @Nullable MoveProgress progress,
-      List<String> candidates,
-      boolean removed,
-      long moved,
-      long repaired) {
+      boolean joint, @Nullable MoveProgress progress, List<String> candidates, boolean removed) {
 
-    static final Change NONE = new Change(false, null, List.of(), false, 0, 0);
+    static final Change NONE = new Change(false, null, List.of(), false);
   }
 
   /// Before the node has started.
@@ -81,15 +71,9 @@ public record NodeStatus(
           0,
           0,
           0,
+          0,
           false,
-          0,
-          0,
-          0,
-          0,
-          0,
-          0,
-          0,
-          0,
+          new Counters(),
           Change.NONE);
 
   public NodeStatus {

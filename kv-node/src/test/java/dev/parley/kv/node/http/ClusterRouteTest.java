@@ -3,6 +3,7 @@ package dev.parley.kv.node.http;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.parley.kv.core.Availability;
+import dev.parley.kv.core.Counters;
 import dev.parley.kv.node.NodeStatus;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -20,7 +21,7 @@ class ClusterRouteTest {
                     new NodeStatus.Member(
                         id, "http://" + id, !gone.contains(id), 0, "default", 100, false, 0))
             .toList();
-    NodeStatus.Change none = new NodeStatus.Change(false, null, List.of(), false, 0, 0);
+    NodeStatus.Change none = new NodeStatus.Change(false, null, List.of(), false);
     int reachable = members - gone.size();
     return ClusterRoute.atRisk(
         new NodeStatus(
@@ -35,15 +36,9 @@ class ClusterRouteTest {
             0,
             0,
             0,
+            0,
             false,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
+            new Counters(),
             none));
   }
 
