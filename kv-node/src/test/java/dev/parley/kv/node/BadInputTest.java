@@ -17,8 +17,11 @@ import java.io.InputStream;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -30,9 +33,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 @WithTestResource(FreshDataDirectory.class)
 class BadInputTest {
 
-  private record Raw(int status, String contentType, String body) {
+  private record Raw(int status, Map<String, String> fields, String body) {
     String problem() {
-      assertEquals("application/problem+json", contentType, body);
+      assertEquals("application/problem+json", fields.get("content-type"), body);
       JsonObject document = new JsonObject(body);
       assertEquals(status, document.getInteger("status"));
       assertTrue(document.getString("title").length() > 5);
@@ -43,14 +46,17 @@ class BadInputTest {
   }
 
   private static Raw raw(String method, String target, String... headers) throws IOException {
+    StringBuilder request = new StringBuilder(method + " " + target + " HTTP/1.1\r\nHost: x\r\n");
+    for (String header : headers) {
+      request.append(header).append("\r\n");
+    }
+    return answer(request.append("Connection: close\r\n\r\n").toString());
+  }
+
+  private static Raw answer(String request) throws IOException {
     try (Socket socket = new Socket("127.0.0.1", RestAssured.port)) {
       socket.setSoTimeout(10_000);
-      StringBuilder request = new StringBuilder(method + " " + target + " HTTP/1.1\r\nHost: x\r\n");
-      for (String header : headers) {
-        request.append(header).append("\r\n");
-      }
-      request.append("Connection: close\r\n\r\n");
-      socket.getOutputStream().write(request.toString().getBytes(StandardCharsets.UTF_8));
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.UTF_8));
       InputStream in = new BufferedInputStream(socket.getInputStream());
       int status = Integer.parseInt(line(in).substring(9, 12));
       Map<String, String> fields = new HashMap<>();
@@ -60,10 +66,7 @@ class BadInputTest {
             field.substring(0, colon).toLowerCase(Locale.ROOT), field.substring(colon + 1).strip());
       }
       byte[] body = in.readNBytes(Integer.parseInt(fields.getOrDefault("content-length", "0")));
-      return new Raw(
-          status,
-          fields.getOrDefault("content-type", ""),
-          new String(body, StandardCharsets.UTF_8));
+      return new Raw(status, fields, new String(body, StandardCharsets.UTF_8));
     }
   }
 
@@ -247,6 +250,180 @@ class BadInputTest {
     }
   }
 
+  /// The description of the API says which methods a path takes (see [OpenApiTest]).
+  @Test
+  void methodsThatAPathDoesNotTake() throws IOException {
+    JsonObject paths =
+        new JsonObject(given().get("/q/openapi?format=json").asString()).getJsonObject("paths");
+    for (String path : paths.fieldNames()) {
+      Set<String> takes = new TreeSet<>();
+      for (String field : paths.getJsonObject(path).fieldNames()) {
+        if (!field.equals("parameters")) {
+          takes.add(field.toUpperCase(Locale.ROOT));
+        }
+      }
+      for (String method :
+          List.of("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO")) {
+        if (!takes.contains(method)) {
+          Raw answer = raw(method, path.replaceAll("[{}]", ""));
+          assertEquals(405, answer.status(), method + " " + path);
+          Set<String> allowed =
+              new TreeSet<>(List.of(answer.fields().getOrDefault("allow", "").split(", ")));
+          assertTrue(takes.contains("GET") || !allowed.contains("HEAD"), path);
+          allowed.remove("HEAD");
+          assertEquals(takes, allowed, path);
+          assertTrue(answer.problem().startsWith("method-not-allowed: "), answer.body());
+        }
+      }
+    }
+    for (String path : new String[] {"/backends", "/v1/kv/backends/x"}) {
+      assertEquals(401, raw("PATCH", path).status(), path);
+    }
+    refused("POST", "/v1/kv/", "bad-key: the key is empty");
+  }
+
+  @Test
+  void pathsThatLeadNowhere() throws IOException {
+    for (String path : new String[] {"/v1/nope", "/v1/cluster/x", "/q/nope", "/v2/kv/x"}) {
+      for (String method : new String[] {"GET", "PUT"}) {
+        Raw answer = raw(method, path);
+        assertEquals(404, answer.status(), path);
+        assertEquals("no-such-path: null", answer.problem());
+      }
+    }
+    assertEquals("no-such-path: null", raw("OPTIONS", "*").problem());
+    for (String path : new String[] {"/q/health/live", "/q/metrics", "/q/openapi"}) {
+      assertEquals(200, raw("GET", path).status(), path);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"GET /x HTTP/1.1", "GET / HTTP/9.9"})
+  void requestsThatTheRouterRefuses(String line) throws IOException {
+    Raw answer = answer(line + "\r\n\r\n");
+    assertEquals(400, answer.status());
+    assertTrue(answer.problem().startsWith("bad-request: "), answer.body());
+  }
+
+  /// What follows such a body might be read as a request that a proxy did not see.
+  @ParameterizedTest
+  @CsvSource({
+    "400, identity",
+    "400, xchunked",
+    "400, 'gzip, chunked'",
+    "201, chunked",
+  })
+  void aRequestWithTwoLengthsIsTheLastOfItsConnection(int status, String coding)
+      throws IOException {
+    try (Socket socket = new Socket("127.0.0.1", RestAssured.port)) {
+      socket.setSoTimeout(10_000);
+      String request =
+          "PUT /v1/kv/lengths HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: "
+              + coding
+              + "\r\n\r\n0\r\n\r\n"
+              + "PUT /v1/kv/smuggled HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+      String all = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+      assertTrue(all.startsWith("HTTP/1.1 " + status), all);
+      assertEquals(all.indexOf("HTTP/1.1"), all.lastIndexOf("HTTP/1.1"), all);
+    }
+    given().get("/v1/kv/smuggled").then().statusCode(404);
+    given().delete("/v1/kv/lengths");
+  }
+
+  @Test
+  void attemptsAndBasesThatAreNone() throws IOException {
+    for (String bad : new String[] {"abc", "0", "-1", "1.5", ""}) {
+      for (String method : new String[] {"PUT", "DELETE"}) {
+        Raw answer = raw(method, "/v1/kv/tries", "Parley-Attempt: " + bad, "Content-Length: 0");
+        assertEquals(400, answer.status(), bad);
+        assertEquals(
+            "bad-request: the attempt must be a whole number from 1 to 999999999",
+            answer.problem());
+      }
+    }
+    Raw answer = raw("PUT", "/v1/kv/tries", "Parley-Base: 999999999999999999", "Content-Length: 0");
+    assertEquals(400, answer.status());
+    assertEquals("bad-request: the base is not a version", answer.problem());
+    given().get("/v1/kv/tries").then().statusCode(404);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"Idempotency-Key", "Parley-Attempt", "Parley-Base"})
+  void headersThatMayBeThereOnce(String name) throws IOException {
+    Raw answer = raw("PUT", "/v1/kv/twice", name + ": 1", name + ": 2", "Content-Length: 0");
+    assertEquals(400, answer.status());
+    assertEquals("bad-request: the header " + name + " is given twice", answer.problem());
+    given().get("/v1/kv/twice").then().statusCode(404);
+  }
+
+  @Test
+  void conditionsThatMakeNoSenseOfTheirMethod() throws IOException {
+    Raw answer = raw("DELETE", "/v1/kv/etags", "If-None-Match: *");
+    assertEquals(400, answer.status());
+    assertEquals("bad-condition: a delete takes no If-None-Match", answer.problem());
+    answer = raw("GET", "/v1/kv/etags", "If-None-Match: 1");
+    assertEquals(400, answer.status());
+    assertEquals("bad-condition: If-None-Match takes ETags, in quotes, or *", answer.problem());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/", "/v1/batch", "/v1/cluster/members"})
+  void bodiesThatAreNotSaidToBeJson(String path) throws IOException {
+    String token = "Authorization: Bearer test-service-token-0123";
+    for (String type :
+        new String[] {
+          "text/plain",
+          "application/jsonp",
+          "application/json;charset=utf-16",
+          "application/json, text/plain"
+        }) {
+      Raw answer = raw("POST", path, token, "Content-Type: " + type, "Content-Length: 0");
+      assertEquals(415, answer.status(), type);
+      assertEquals("unsupported-media-type: the body must be application/json", answer.problem());
+    }
+    assertEquals(415, raw("POST", path, token, "Content-Length: 0").status());
+    for (String type : new String[] {"Application/JSON", "application/json ; charset=\"UTF-8\""}) {
+      Raw answer = raw("POST", path, token, "Content-Type: " + type, "Content-Length: 0");
+      assertEquals(400, answer.status(), type);
+    }
+  }
+
+  @Test
+  void jsonBeyondWhatIsRead() {
+    String[][] bodies = {
+      {"[".repeat(2000) + "]".repeat(2000), "the JSON is nested deeper than 1000"},
+      {"1".repeat(2000), "the JSON has a number of more than 1000 digits"},
+      {"{\"" + "x".repeat(60_000) + "\":1}", "the JSON has a name of more than 50000 characters"},
+      {"{\"x\":1,\"x\":1}", "the JSON has a field twice"},
+      {"[}", "the body is not valid JSON"}
+    };
+    for (String[] body : bodies) {
+      given()
+          .contentType(ContentType.JSON)
+          .body("{\"a\":" + body[0] + "}")
+          .post("/")
+          .then()
+          .statusCode(400)
+          .body("detail", equalTo(body[1]));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "/v1/kv/backends/x | this keyspace",
+        "/v1/kv?prefix=c | a listing that can reach protected keyspaces",
+        "/v1/watch?prefix=c | a watch that can reach protected keyspaces",
+        "/v1/backup | a backup, which reaches protected keyspaces,"
+      })
+  void whatNeedsTheTokenIsNamed(String path, String what) throws IOException {
+    Raw answer = raw("GET", path);
+    assertEquals(401, answer.status());
+    assertEquals("unauthorized: " + what + " needs the service token", answer.problem());
+  }
+
   @Test
   void aValueOverAMebibyte() throws IOException {
     Raw answer = raw("PUT", "/v1/kv/large", "Content-Length: 1048577");
@@ -262,10 +439,10 @@ class BadInputTest {
         "{\"a\":1,\"b\":2} | bad-request: the body must be a JSON object with exactly one pair",
         "{} | bad-request: the body must be a JSON object with exactly one pair",
         "[] | bad-request: the body must be a JSON object with exactly one pair",
-        "{\"a\":{\"x\":1,\"x\":2}} | bad-request: the body is not valid JSON, or has a field twice",
+        "{\"a\":{\"x\":1,\"x\":2}} | bad-request: the JSON has a field twice",
         "{\"a\":1} {\"b\":2} | bad-request: there is something after the JSON object",
-        "{\"a\" 1} | bad-request: the body is not valid JSON, or has a field twice",
-        "{\"a\":nul} | bad-request: the body is not valid JSON, or has a field twice",
+        "{\"a\" 1} | bad-request: the body is not valid JSON",
+        "{\"a\":nul} | bad-request: the body is not valid JSON",
         "{\"\":1} | bad-key: the key is empty",
         "{\"a/b\":1} | bad-key: keys with a slash live under /v1/kv/",
         "{\"..\":1} | bad-key: no part of a key between slashes may be . or ..",

@@ -144,8 +144,9 @@ class BatchTest {
         "{\"operations\":[{\"op\":\"put\",\"key\":\"a\",\"value_base64\":\"*\"}]} | bad-request | operation 0: value_base64 is not Base64",
         "{\"operations\":[{\"op\":\"put\",\"key\":\"a\",\"value\":\"1\",\"if_match\":\"W/1\"}]} | bad-condition | operation 0: one of if_match: a version or *, or if_none_match: *",
         "{\"operations\":[{\"op\":\"put\",\"key\":\"a\",\"value\":\"1\",\"if_match\":\"1\",\"if_none_match\":\"*\"}]} | bad-condition | operation 0: one of if_match: a version or *, or if_none_match: *",
-        "{\"operations\":[{\"op\":\"get\",\"key\":\"a\",\"key\":\"b\"}]} | bad-request | the body is not valid JSON, or has a field twice",
-        "{\"operations\":[{\"op\":\"get\",\"key\":\"a\"}]} x | bad-request | the body is not valid JSON, or has a field twice"
+        "{\"operations\":[{\"op\":\"put\",\"key\":\"bad/x\",\"value\":\"1\",\"attempt\":\"0\"}]} | bad-request | operation 0: the attempt must be a whole number from 1 to 999999999",
+        "{\"operations\":[{\"op\":\"get\",\"key\":\"a\",\"key\":\"b\"}]} | bad-request | the JSON has a field twice",
+        "{\"operations\":[{\"op\":\"get\",\"key\":\"a\"}]} x | bad-request | the body is not valid JSON"
       })
   void aBatchThatCannotBeUnderstoodChangesNothing(String body, String type, String detail) {
     given()

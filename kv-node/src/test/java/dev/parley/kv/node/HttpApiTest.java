@@ -262,6 +262,50 @@ class HttpApiTest {
   }
 
   @Test
+  void readsHonourConditionsToo() {
+    String tag = put("cached", "1");
+    String other = "\"1\"";
+    for (String match : new String[] {tag, "*", "W/" + tag, other + ", " + tag}) {
+      given()
+          .header("If-None-Match", match)
+          .get("/v1/kv/cached")
+          .then()
+          .statusCode(304)
+          .header("ETag", tag)
+          .body(equalTo(""));
+    }
+    given().header("If-None-Match", other).get("/v1/kv/cached").then().statusCode(200);
+    given().header("If-Match", tag).get("/v1/kv/cached").then().statusCode(200);
+    for (String match : new String[] {other, "W/" + tag}) {
+      given()
+          .header("If-Match", match)
+          .get("/v1/kv/cached")
+          .then()
+          .statusCode(412)
+          .header("ETag", tag)
+          .body("detail", equalTo("the key exists, at version " + tag.replace("\"", "")));
+    }
+    given().header("If-None-Match", "*").get("/v1/kv/uncached").then().statusCode(404);
+  }
+
+  @Test
+  void headIsGetWithoutTheBody() {
+    String tag = put("head", "12345");
+    given()
+        .head("/v1/kv/head")
+        .then()
+        .statusCode(200)
+        .header("ETag", tag)
+        .header("Content-Length", "5")
+        .body(equalTo(""));
+    given().head("/head").then().statusCode(200).header("Content-Type", "application/json");
+    given().head("/v1/kv/headless").then().statusCode(404).body(equalTo(""));
+    given().head("/v1/kv/backends/x").then().statusCode(401);
+    given().head("/v1/kv?prefix=head").then().statusCode(200).body(equalTo(""));
+    given().head("/v1/cluster").then().statusCode(200).body(equalTo(""));
+  }
+
+  @Test
   void malformedConditionsAreRefused() {
     for (String tag : new String[] {"W/\"1\"", "1", "\"1", "\"x\"", "\"1\", \"2\"", ""}) {
       given().header("If-Match", tag).body("1").put("/v1/kv/bad-tag").then().statusCode(400);

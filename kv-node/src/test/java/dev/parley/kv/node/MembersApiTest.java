@@ -77,6 +77,7 @@ class MembersApiTest {
         "{\"id\":\"kv-9\",\"url\":\"http://h:1\",\"group\":\"nosuch\"} | nosuch",
         "{\"id\":\"kv-9\",\"url\":\"http://h:1\",\"group\":\"a/b\"} | group",
         "{\"id\":\"kv-9\",\"url\":\"http://h:1\",\"colour\":\"red\"} | colour",
+        "{\"id\":\"kv-9\",\"id\":\"kv-9\",\"url\":\"http://h:1\"} | twice",
       })
   void aNodeThatCannotBeRightIsRefusedByField(String body, String named) {
     var response = operator().body(body).post("/v1/cluster/members");

@@ -50,10 +50,11 @@ class BackupRoute {
 
   void routes(@Observes Router router) {
     router.get("/v1/backup").order(-10).handler(KvRoutes.guarded(this::get));
+    router.route("/v1/backup").order(-10).handler(KvRoutes.only("GET"));
   }
 
   private void get(RoutingContext context) {
-    Requests.requireToken(context, settings);
+    Requests.requireToken(context, settings, "a backup, which reaches protected keyspaces,");
     Requests.parameters(context.request(), Set.of());
     context.request().resume();
     if (running.incrementAndGet() > MAX_AT_ONCE) {

@@ -1,10 +1,8 @@
 package dev.parley.kv.node.http;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.Mutation;
@@ -51,9 +49,6 @@ class BatchRoute {
   /// Operations of one batch with the core at a time.
   private static final int MAX_ASKED = 64;
 
-  private static final JsonFactory JSON =
-      JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
-
   /// @param mutation null reads
   private record Operation(Key key, @Nullable Mutation mutation) {}
 
@@ -67,6 +62,7 @@ class BatchRoute {
 
   void routes(@Observes Router router) {
     router.post("/v1/batch").order(-10).handler(KvRoutes.guarded(this::post));
+    router.route("/v1/batch").order(-10).handler(KvRoutes.only("POST"));
   }
 
   private void post(RoutingContext context) {
@@ -167,7 +163,7 @@ class BatchRoute {
 
   private static byte[] encode(List<Operation> operations, @Nullable Answer[] answers) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    try (JsonGenerator json = JSON.createGenerator(out)) {
+    try (JsonGenerator json = JsonText.JSON.createGenerator(out)) {
       json.writeStartObject();
       json.writeArrayFieldStart("results");
       for (int i = 0; i < answers.length; i++) {
@@ -195,11 +191,7 @@ class BatchRoute {
       case Answer.Found found -> {
         json.writeNumberField("status", 200);
         json.writeStringField("version", Long.toString(found.version()));
-        try {
-          json.writeStringField("value", Requests.text(found.body()));
-        } catch (CharacterCodingException e) {
-          json.writeBinaryField("value_base64", found.body());
-        }
+        JsonText.value(json, found.body());
       }
       case Answer.Applied(var version, var existed) -> {
         json.writeNumberField("status", existed ? 200 : 201);
@@ -231,7 +223,7 @@ class BatchRoute {
 
   private static List<Operation> parse(byte[] bytes) {
     List<Operation> operations = new ArrayList<>();
-    try (JsonParser parser = JSON.createParser(Requests.text(bytes))) {
+    try (JsonParser parser = JsonText.JSON.createParser(Requests.text(bytes))) {
       if (parser.nextToken() != JsonToken.START_OBJECT
           || !"operations".equals(parser.nextFieldName())
           || parser.nextToken() != JsonToken.START_ARRAY) {
@@ -252,10 +244,8 @@ class BatchRoute {
       if (parser.nextToken() != JsonToken.END_OBJECT || parser.nextToken() != null) {
         throw bad("the body must be {\"operations\": [...]} and nothing else");
       }
-    } catch (CharacterCodingException e) {
-      throw bad("the body is not valid UTF-8");
     } catch (IOException e) {
-      throw bad("the body is not valid JSON, or has a field twice");
+      throw JsonText.bad(e);
     }
     if (operations.isEmpty()) {
       throw bad("a batch has at least one operation");

@@ -5,6 +5,7 @@ import dev.parley.kv.core.MoveProgress;
 import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.NodeStatus;
 import dev.parley.kv.node.Settings;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
 import io.vertx.ext.web.Router;
@@ -29,7 +30,12 @@ class ClusterRoute {
   }
 
   void routes(@Observes Router router) {
-    router.get("/v1/cluster").order(-10).handler(KvRoutes.guarded(this::show));
+    router
+        .get("/v1/cluster")
+        .method(HttpMethod.HEAD)
+        .order(-10)
+        .handler(KvRoutes.guarded(this::show));
+    router.route("/v1/cluster").order(-10).handler(KvRoutes.only("GET, HEAD"));
   }
 
   private void show(RoutingContext context) {
@@ -74,8 +80,8 @@ class ClusterRoute {
     context
         .response()
         .putHeader("Content-Type", "application/json")
-        .putHeader("Cache-Control", "no-store")
-        .end(body.toBuffer());
+        .putHeader("Cache-Control", "no-store");
+    KvRoutes.end(context, body.toBuffer());
   }
 
   private static JsonArray groups(List<Availability> availability) {

@@ -1,11 +1,16 @@
 package dev.parley.kv.node.http;
 
+import io.netty.channel.Channel;
+import io.netty.util.AttributeKey;
 import io.quarkus.runtime.ShutdownDelayInitiatedEvent;
+import io.vertx.core.MultiMap;
+import io.vertx.core.net.impl.ConnectionBase;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -28,13 +33,38 @@ class Door {
 
   private static final Logger LOG = Logger.getLogger(Door.class);
 
+  /// Of a connection whose last request was read.
+  private static final AttributeKey<Boolean> LAST = AttributeKey.valueOf(Door.class, "last");
+
   private final AtomicInteger underWay = new AtomicInteger();
   private final CountDownLatch lastAnswered = new CountDownLatch(1);
   private volatile boolean stopping;
 
   void routes(@Observes Router router) {
     // Without a path of its own, so that the router does not normalize the request's for it.
-    router.route().order(-99).handler(this::enter);
+    router.route().order(-99).handler(this::enter).failureHandler(Door::failed);
+    // After all that the framework has a route for.
+    router.route().order(Integer.MAX_VALUE - 1).handler(Door::nowhere);
+  }
+
+  private static void nowhere(RoutingContext context) {
+    context.request().resume();
+    Problem.NO_ROUTE.answer(context, null);
+  }
+
+  /// What the router itself refuses, such as a request without a host, is the client's mistake and
+  /// not worth a line in the log. Everything else is the framework's to tell.
+  private static void failed(RoutingContext context) {
+    Throwable cause = context.failure();
+    if (context.statusCode() == 404) {
+      nowhere(context);
+    } else if (context.statusCode() == 400) {
+      closeAfter(context);
+      context.request().resume();
+      Problem.BAD_REQUEST.answer(context, cause == null ? null : cause.getMessage());
+    } else {
+      context.next();
+    }
   }
 
   /// Returns when no request is under way any more, or after [#PATIENCE]; then the server closes.
@@ -46,6 +76,9 @@ class Door {
   }
 
   private void enter(RoutingContext context) {
+    if (channel(context).hasAttr(LAST)) {
+      return;
+    }
     String path = context.request().path();
     if (path != null && (path.startsWith("/internal/") || path.startsWith("/q/"))) {
       check(context);
@@ -71,6 +104,20 @@ class Door {
   private static void check(RoutingContext context) {
     String path = context.request().path();
     String query = context.request().query();
+    MultiMap headers = context.request().headers();
+    if (headers.contains("Transfer-Encoding")) {
+      List<String> coding = headers.getAll("Transfer-Encoding");
+      // Two lengths are how a request is smuggled past a proxy, and the decoder drops the one that
+      // counts less: so nothing that follows a body in chunks is read from this connection.
+      closeAfter(context);
+      if (headers.contains("Content-Length")
+          || coding.size() > 1
+          || !coding.getFirst().strip().equalsIgnoreCase("chunked")) {
+        context.request().resume();
+        Problem.BAD_REQUEST.answer(context, "Transfer-Encoding takes only chunked, by itself");
+        return;
+      }
+    }
     String wrong = path == null ? "the path is missing" : wrong(path, true);
     if (wrong == null && query != null) {
       wrong = wrong(query, false);
@@ -85,6 +132,18 @@ class Door {
     (namesKey ? Problem.BAD_KEY : Problem.BAD_REQUEST).answer(context, wrong);
   }
 
+  /// Makes this the last request of its connection. The header alone leaves it to the client to
+  /// close, and what it has sent already would be carried out.
+  private static void closeAfter(RoutingContext context) {
+    context.response().putHeader("Connection", "close");
+    channel(context).attr(LAST).set(true);
+    context.addEndHandler(_ -> context.request().connection().close());
+  }
+
+  private static Channel channel(RoutingContext context) {
+    return ((ConnectionBase) context.request().connection()).channel();
+  }
+
   /// What is wrong with a raw path or query, or null. Characters that a URI should not have but
   /// that can mean only one thing, such as braces, are let through.
   static @Nullable String wrong(String raw, boolean isPath) {
@@ -96,12 +155,11 @@ class Door {
         return "control characters and characters outside ASCII must be percent-encoded";
       }
       if (c == '%') {
-        int high = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 1), 16) : -1;
-        int low = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 2), 16) : -1;
-        if (high < 0 || low < 0) {
-          return "a % is not followed by two hex digits";
+        int octet = Requests.octet(raw, i);
+        if (octet < 0) {
+          return Requests.BAD_PERCENT;
         }
-        c = (char) (high << 4 | low);
+        c = (char) octet;
         i += 2;
       }
       if (c == '/') {

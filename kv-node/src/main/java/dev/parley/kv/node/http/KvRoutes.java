@@ -1,6 +1,5 @@
 package dev.parley.kv.node.http;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Key;
@@ -8,8 +7,10 @@ import dev.parley.kv.core.Mutation;
 import dev.parley.kv.core.Precondition;
 import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
+import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.impl.ContextInternal;
 import io.vertx.ext.web.Router;
@@ -19,7 +20,6 @@ import jakarta.enterprise.event.Observes;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Set;
@@ -32,13 +32,9 @@ class KvRoutes {
 
   static final int MAX_VALUE = 1 << 20;
 
-  /// A version from before a write was first sent; in a refusal, one that would do now.
-  private static final String BASE = "Parley-Base";
-
   private static final String KEYS = "/v1/kv/";
   private static final int MAX_LIMIT = 1000;
   private static final int DEFAULT_LIMIT = 100;
-  private static final JsonFactory JSON = new JsonFactory();
 
   private final Vertx vertx;
   private final Settings settings;
@@ -53,10 +49,13 @@ class KvRoutes {
   void routes(@Observes Router router) {
     Bodies.watch(vertx);
     router.route().order(-100).handler(KvRoutes::identify);
-    router.get("/v1/kv").order(-10).handler(guarded(this::list));
-    router.get("/v1/kv/*").order(-10).handler(guarded(this::get));
+    router.get("/v1/kv").method(HttpMethod.HEAD).order(-10).handler(guarded(this::list));
+    // A regular expression is not met by a slash more, which begins a key.
+    router.routeWithRegex("/v1/kv").order(-10).handler(only("GET, HEAD"));
+    router.get("/v1/kv/*").method(HttpMethod.HEAD).order(-10).handler(guarded(this::get));
     router.put("/v1/kv/*").order(-10).handler(guarded(this::put));
     router.delete("/v1/kv/*").order(-10).handler(guarded(this::delete));
+    router.route("/v1/kv/*").order(-10).handler(guarded(this::noMethod));
   }
 
   /// Gives every request the id it came with, if that is sane, or a new one.
@@ -70,7 +69,7 @@ class KvRoutes {
   }
 
   /// Turns a request that cannot be understood into its problem.
-  static io.vertx.core.Handler<RoutingContext> guarded(Consumer<RoutingContext> handler) {
+  static Handler<RoutingContext> guarded(Consumer<RoutingContext> handler) {
     return context -> guard(context, () -> handler.accept(context));
   }
 
@@ -97,10 +96,26 @@ class KvRoutes {
             });
   }
 
+  /// Refuses the methods that no route before took.
+  static Handler<RoutingContext> only(String methods) {
+    return context -> {
+      context.request().resume();
+      context.response().putHeader("Allow", methods);
+      Problem.NO_METHOD.answer(context, "what is here takes " + methods);
+    };
+  }
+
+  private void noMethod(RoutingContext context) {
+    Requests.authorize(context, settings, Requests.key(context.request(), KEYS));
+    only("GET, HEAD, PUT, DELETE").handle(context);
+  }
+
   private void get(RoutingContext context) {
     Key key = Requests.key(context.request(), KEYS);
     Requests.parameters(context.request(), Set.of());
     Requests.authorize(context, settings, key);
+    Set<String> match = Requests.tags(context.request(), "If-Match");
+    Set<String> noneMatch = Requests.tags(context.request(), "If-None-Match");
     context.request().resume();
     host.read(
         key,
@@ -109,17 +124,42 @@ class KvRoutes {
             answer -> {
               switch (answer) {
                 case Answer.Found(var version, var body, _) ->
-                    context
-                        .response()
-                        .putHeader("ETag", tag(version))
-                        .putHeader("Content-Type", "application/octet-stream")
-                        .putHeader("X-Content-Type-Options", "nosniff")
-                        .putHeader("Cache-Control", "no-store")
-                        .end(Buffer.buffer(body));
+                    found(context, match, noneMatch, version, body);
                 case Answer.Absent() -> Problem.NOT_FOUND.answer(context, null);
                 default -> failed(context, answer);
               }
             }));
+  }
+
+  private static void found(
+      RoutingContext context,
+      @Nullable Set<String> match,
+      @Nullable Set<String> noneMatch,
+      long version,
+      byte[] body) {
+    String tag = tag(version);
+    HttpServerResponse response =
+        context.response().putHeader("ETag", tag).putHeader("Cache-Control", "no-store");
+    if (match != null && !match.contains("*") && !match.contains(tag)) {
+      failed(context, new Answer.Conflict(version));
+    } else if (noneMatch != null
+        && (noneMatch.contains("*") || noneMatch.contains(tag) || noneMatch.contains("W/" + tag))) {
+      response.setStatusCode(304).end();
+    } else {
+      response
+          .putHeader("Content-Type", "application/octet-stream")
+          .putHeader("X-Content-Type-Options", "nosniff");
+      end(context, Buffer.buffer(body));
+    }
+  }
+
+  /// Ends a response to a GET or a HEAD; the server leaves out the body of the latter, and its
+  /// length, too, unless told.
+  static void end(RoutingContext context, Buffer body) {
+    if (context.request().method() == HttpMethod.HEAD) {
+      context.response().putHeader("Content-Length", Integer.toString(body.length()));
+    }
+    context.response().end(body);
   }
 
   private void put(RoutingContext context) {
@@ -156,6 +196,10 @@ class KvRoutes {
     Requests.parameters(context.request(), Set.of());
     Requests.authorize(context, settings, key);
     Mutation mutation = mutation(context, key, null);
+    if (mutation.condition() instanceof Precondition.Absent) {
+      throw new Requests.BadRequestException(
+          Problem.BAD_CONDITION, "a delete takes no If-None-Match");
+    }
     context.request().resume();
     host.write(
         key,
@@ -173,15 +217,7 @@ class KvRoutes {
   }
 
   private static Mutation mutation(RoutingContext context, Key key, byte @Nullable [] body) {
-    String idempotencyKey = context.request().getHeader("Idempotency-Key");
-    Precondition condition = Requests.condition(context.request());
-    long base =
-        Requests.base(
-            condition,
-            idempotencyKey,
-            context.request().getHeader("Parley-Attempt"),
-            context.request().getHeader(BASE));
-    return new Mutation(Requests.operation(idempotencyKey, key), condition, body, base);
+    return Requests.mutation(context.request(), key, Requests.condition(context.request()), body);
   }
 
   private void list(RoutingContext context) {
@@ -197,7 +233,7 @@ class KvRoutes {
     Key after = from.isEmpty() ? null : Requests.key(from);
     int limit = limit(parameters.get("limit"));
     if (settings.reachesProtected(new String(prefix, StandardCharsets.UTF_8))) {
-      Requests.requireToken(context, settings);
+      Requests.requireToken(context, settings, "a listing that can reach protected keyspaces");
     }
     context.request().resume();
     host.scan(
@@ -211,8 +247,8 @@ class KvRoutes {
                 context
                     .response()
                     .putHeader("Content-Type", "application/json")
-                    .putHeader("Cache-Control", "no-store")
-                    .end(Buffer.buffer(encode(page)));
+                    .putHeader("Cache-Control", "no-store");
+                end(context, Buffer.buffer(encode(page)));
               } else {
                 failed(context, answer);
               }
@@ -234,18 +270,14 @@ class KvRoutes {
 
   private static byte[] encode(Answer.Page page) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    try (JsonGenerator json = JSON.createGenerator(out)) {
+    try (JsonGenerator json = JsonText.JSON.createGenerator(out)) {
       json.writeStartObject();
       json.writeArrayFieldStart("entries");
       for (Answer.Row row : page.rows()) {
         json.writeStartObject();
         json.writeStringField("key", row.key().toString());
         json.writeStringField("version", Long.toString(row.version()));
-        try {
-          json.writeStringField("value", Requests.text(row.body()));
-        } catch (CharacterCodingException e) {
-          json.writeBinaryField("value_base64", row.body());
-        }
+        JsonText.value(json, row.body());
         json.writeEndObject();
       }
       json.writeEndArray();
@@ -272,7 +304,7 @@ class KvRoutes {
       context.response().putHeader("ETag", tag(current));
     }
     if (answer instanceof Answer.Forgotten(var version)) {
-      context.response().putHeader(BASE, Long.toString(version));
+      context.response().putHeader(Requests.BASE, Long.toString(version));
     }
     problem(answer).answer(context, reason(answer));
   }
@@ -301,12 +333,12 @@ class KvRoutes {
   static String reason(Answer answer) {
     return switch (answer) {
       case Answer.Conflict(var current) ->
-          current == 0 ? "the key does not exist" : "the key is at another version";
+          current == 0 ? "the key does not exist" : "the key exists, at version " + current;
       case Answer.NotApplied(var reason) -> reason;
       case Answer.Unknown(var reason) -> reason;
       case Answer.Unavailable(var reason) -> reason;
       case Answer.Forgotten _ ->
-          "the operation is older than what the key remembers of its history";
+          "the key, or its partition, does not remember back to the operation's base";
       case Answer.NoRoom _ -> "a majority of the nodes is full";
       case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
       case Answer.Applied _,

@@ -40,12 +40,15 @@ class MemberRoutes {
   void routes(@Observes Router router) {
     router.post(MEMBERS).order(-10).handler(KvRoutes.guarded(this::add));
     router.delete(MEMBERS + "/:id").order(-10).handler(KvRoutes.guarded(this::remove));
+    router.route(MEMBERS).order(-10).handler(KvRoutes.only("POST"));
+    router.route(MEMBERS + "/:id").order(-10).handler(KvRoutes.only("DELETE"));
   }
 
   private void add(RoutingContext context) {
-    requireToken(context);
+    Requests.requireToken(context, settings, "changing the members");
     Map<String, String> parameters =
         Requests.parameters(context.request(), Set.of("force", "replacing"));
+    Requests.requireJson(context.request());
     boolean force = force(parameters);
     String replacing = parameters.get("replacing");
     if (replacing != null && !Settings.name(replacing)) {
@@ -61,7 +64,7 @@ class MemberRoutes {
   }
 
   private void remove(RoutingContext context) {
-    requireToken(context);
+    Requests.requireToken(context, settings, "changing the members");
     boolean force = force(Requests.parameters(context.request(), Set.of("force")));
     String id = context.pathParam("id");
     if (!Settings.name(id)) {
@@ -69,13 +72,6 @@ class MemberRoutes {
     }
     context.request().resume();
     change(context, new MemberChange.Remove(id, force));
-  }
-
-  private void requireToken(RoutingContext context) {
-    if (!settings.authorized(context.request().getHeader("Authorization"))) {
-      throw new Requests.BadRequestException(
-          Problem.UNAUTHORIZED, "changing the members needs the service token");
-    }
   }
 
   private static boolean force(Map<String, String> parameters) {
@@ -93,6 +89,7 @@ class MemberRoutes {
   private static JsonObject parsed(byte[] body) {
     JsonObject json;
     try {
+      JsonText.check(body);
       json = new JsonObject(Buffer.buffer(body));
     } catch (DecodeException e) {
       throw bad("the body is not a JSON object");

@@ -17,14 +17,15 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Turns parts of an HTTP request into the core's types, strictly.
@@ -36,6 +37,19 @@ final class Requests {
   private static final long PROCESS = new SecureRandom().nextLong();
 
   private static final AtomicLong OPERATIONS = new AtomicLong(new SecureRandom().nextLong());
+
+  /// A version from before a write was first sent; in a refusal, one that would do now.
+  static final String BASE = "Parley-Base";
+
+  /// Above every version there can be: those of a backup end at half of it, and a restore goes on
+  /// from there.
+  private static final long NO_VERSION = 200_000_000_000_000_000L;
+
+  private static final Pattern JSON =
+      Pattern.compile(
+          "application/json\\s*(;\\s*charset=(utf-8|\"utf-8\")\\s*)?", Pattern.CASE_INSENSITIVE);
+
+  private static final Pattern TAG = Pattern.compile("(W/)?\"[!#-~]*\"");
 
   private Requests() {}
 
@@ -141,15 +155,35 @@ final class Requests {
         out.writeBytes(String.valueOf(c).getBytes(StandardCharsets.UTF_8));
         continue;
       }
-      int high = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 1), 16) : -1;
-      int low = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 2), 16) : -1;
-      if (high < 0 || low < 0) {
-        throw new BadRequestException(problem, "a % is not followed by two hex digits");
+      int octet = octet(raw, i);
+      if (octet < 0) {
+        throw new BadRequestException(problem, BAD_PERCENT);
       }
-      out.write(high << 4 | low);
+      out.write(octet);
       i += 2;
     }
     return out.toByteArray();
+  }
+
+  static final String BAD_PERCENT = "a % is not followed by two hex digits";
+
+  /// The byte that a percent sign and what follows it stand for, or -1 if for none.
+  static int octet(String raw, int percent) {
+    if (percent + 2 >= raw.length()) {
+      return -1;
+    }
+    int high = Character.digit(raw.charAt(percent + 1), 16);
+    int low = Character.digit(raw.charAt(percent + 2), 16);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+  }
+
+  /// A header that may be there once at most.
+  static @Nullable String single(HttpServerRequest request, String name) {
+    List<String> values = request.headers().getAll(name);
+    if (values.size() > 1) {
+      throw new BadRequestException(Problem.BAD_REQUEST, "the header " + name + " is given twice");
+    }
+    return values.isEmpty() ? null : values.getFirst();
   }
 
   static Precondition condition(HttpServerRequest request) {
@@ -178,6 +212,24 @@ final class Requests {
       throw bad("If-Match takes one strong ETag of this store, in quotes, or *");
     }
     return new Precondition.At(Long.parseLong(tag.substring(1, tag.length() - 1)));
+  }
+
+  /// The ETags that a condition of a read lists, or null if there is no such condition. Other
+  /// stores' tags are none of this one's, so that they match nothing.
+  static @Nullable Set<String> tags(HttpServerRequest request, String name) {
+    List<String> lines = request.headers().getAll(name);
+    if (lines.isEmpty()) {
+      return null;
+    }
+    Set<String> tags = new HashSet<>();
+    for (String part : String.join(",", lines).split(",", -1)) {
+      String tag = part.strip();
+      if (!tag.equals("*") && !TAG.matcher(tag).matches()) {
+        throw bad(name + " takes ETags, in quotes, or *");
+      }
+      tags.add(tag);
+    }
+    return tags;
   }
 
   private static BadRequestException bad(String detail) {
@@ -233,6 +285,15 @@ final class Requests {
     return new UUID(random.nextLong(), random.nextLong()).toString();
   }
 
+  /// A write as the request's headers name it.
+  static Mutation mutation(
+      HttpServerRequest request, Key key, Precondition condition, byte @Nullable [] body) {
+    String idempotencyKey = single(request, "Idempotency-Key");
+    long base =
+        base(condition, idempotencyKey, single(request, "Parley-Attempt"), single(request, BASE));
+    return new Mutation(operation(idempotencyKey, key), condition, body, base);
+  }
+
   /// From before when a write is: the version it names as its base, or that of its condition. One
   /// that names none is from before it came here, if it comes for the first time; of a retry, which
   /// may come to a node that never saw the operation, only 0 is certain. A write that cannot be
@@ -244,8 +305,12 @@ final class Requests {
       @Nullable String idempotencyKey,
       @Nullable String attempt,
       @Nullable String base) {
+    if (attempt != null && !attempt.matches("[1-9][0-9]{0,8}")) {
+      throw new BadRequestException(
+          Problem.BAD_REQUEST, "the attempt must be a whole number from 1 to 999999999");
+    }
     if (base != null) {
-      if (!base.matches("[0-9]{1,18}")) {
+      if (!base.matches("[0-9]{1,18}") || Long.parseLong(base) > NO_VERSION) {
         throw new BadRequestException(Problem.BAD_REQUEST, "the base is not a version");
       }
       return Long.parseLong(base);
@@ -274,8 +339,8 @@ final class Requests {
 
   /// Refuses a body that is not said to be JSON.
   static void requireJson(HttpServerRequest request) {
-    String type = request.getHeader("Content-Type");
-    if (type == null || !type.strip().toLowerCase(Locale.ROOT).startsWith("application/json")) {
+    String type = single(request, "Content-Type");
+    if (type == null || !JSON.matcher(type.strip()).matches()) {
       throw new BadRequestException(Problem.WRONG_TYPE, "the body must be application/json");
     }
   }
@@ -283,13 +348,14 @@ final class Requests {
   /// Refuses a key of a protected keyspace without the service token.
   static void authorize(RoutingContext context, Settings settings, Key key) {
     if (settings.isProtected(key.toString())) {
-      requireToken(context, settings);
+      requireToken(context, settings, "this keyspace");
     }
   }
 
-  static void requireToken(RoutingContext context, Settings settings) {
+  /// @param what needs it, in the words of the refusal
+  static void requireToken(RoutingContext context, Settings settings, String what) {
     if (!settings.authorized(context.request().getHeader("Authorization"))) {
-      throw new BadRequestException(Problem.UNAUTHORIZED, "this keyspace needs the service token");
+      throw new BadRequestException(Problem.UNAUTHORIZED, what + " needs the service token");
     }
   }
 }

@@ -77,6 +77,7 @@ class RestoreRoute {
 
   void routes(@Observes Router router) {
     router.post("/v1/restore").order(-10).handler(KvRoutes.guarded(this::post));
+    router.route("/v1/restore").order(-10).handler(KvRoutes.only("POST"));
   }
 
   /// A node that was killed in the middle of a restore left its file behind.
@@ -89,7 +90,7 @@ class RestoreRoute {
   }
 
   private void post(RoutingContext context) {
-    Requests.requireToken(context, settings);
+    Requests.requireToken(context, settings, "a restore, which reaches protected keyspaces,");
     Requests.parameters(context.request(), Set.of());
     if (!busy.compareAndSet(false, true)) {
       refuse(context, Problem.BUSY, "another restore is under way at this node");

@@ -1,9 +1,7 @@
 package dev.parley.kv.node.http;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.Mutation;
@@ -11,13 +9,13 @@ import dev.parley.kv.core.Precondition;
 import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
 import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.json.Json;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -25,9 +23,6 @@ import org.jspecify.annotations.Nullable;
 /// The small API the project began with: one pair in, one pair out, at the root.
 @ApplicationScoped
 class SeedRoutes {
-
-  private static final JsonFactory JSON =
-      JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
   private record Pair(String key, String value) {}
 
@@ -41,12 +36,24 @@ class SeedRoutes {
 
   void routes(@Observes Router router) {
     router.post("/").order(-5).handler(KvRoutes.guarded(this::post));
-    router.getWithRegex("/[^/]+").setName("/{key}").order(-5).handler(KvRoutes.guarded(this::get));
+    router
+        .getWithRegex("/[^/]+")
+        .method(HttpMethod.HEAD)
+        .setName("/{key}")
+        .order(-5)
+        .handler(KvRoutes.guarded(this::get));
     router
         .deleteWithRegex("/[^/]+")
         .setName("/{key}")
         .order(-5)
         .handler(KvRoutes.guarded(this::delete));
+    router.routeWithRegex("/").order(-5).handler(KvRoutes.only("POST"));
+    router.routeWithRegex("/[^/]+").order(-5).handler(KvRoutes.guarded(this::noMethod));
+  }
+
+  private void noMethod(RoutingContext context) {
+    key(context);
+    KvRoutes.only("GET, HEAD, DELETE").handle(context);
   }
 
   private Key key(RoutingContext context) {
@@ -122,18 +129,7 @@ class SeedRoutes {
       Key key,
       byte @Nullable [] value,
       java.util.function.Consumer<Answer> done) {
-    String idempotencyKey = context.request().getHeader("Idempotency-Key");
-    Precondition always = new Precondition.Always();
-    Mutation mutation =
-        new Mutation(
-            Requests.operation(idempotencyKey, key),
-            always,
-            value,
-            Requests.base(
-                always,
-                idempotencyKey,
-                context.request().getHeader("Parley-Attempt"),
-                context.request().getHeader("Parley-Base")));
+    Mutation mutation = Requests.mutation(context.request(), key, new Precondition.Always(), value);
     host.write(
         key,
         mutation,
@@ -149,18 +145,15 @@ class SeedRoutes {
   }
 
   private static void json(RoutingContext context, int status, String body) {
-    context
-        .response()
-        .setStatusCode(status)
-        .putHeader("Content-Type", "application/json")
-        .end(Buffer.buffer(body));
+    context.response().setStatusCode(status).putHeader("Content-Type", "application/json");
+    KvRoutes.end(context, Buffer.buffer(body));
   }
 
   /// The one pair of the body: its key, and its value exactly as it was written.
   private static Pair pair(byte[] bytes) {
     try {
       String text = Requests.text(bytes);
-      try (JsonParser parser = JSON.createParser(text)) {
+      try (JsonParser parser = JsonText.JSON.createParser(text)) {
         if (parser.nextToken() != JsonToken.START_OBJECT
             || parser.nextToken() != JsonToken.FIELD_NAME) {
           throw bad("the body must be a JSON object with exactly one pair");
@@ -178,10 +171,8 @@ class SeedRoutes {
         }
         return new Pair(key, text.substring(from, to).strip());
       }
-    } catch (CharacterCodingException e) {
-      throw bad("the body is not valid UTF-8");
     } catch (IOException e) {
-      throw bad("the body is not valid JSON, or has a field twice");
+      throw JsonText.bad(e);
     }
   }
 
@@ -201,7 +192,7 @@ class SeedRoutes {
   /// A value stored through another API need not be JSON; it is shown as a string then.
   private static String asJson(byte[] body) {
     String text = new String(body, StandardCharsets.UTF_8);
-    try (JsonParser parser = JSON.createParser(text)) {
+    try (JsonParser parser = JsonText.JSON.createParser(text)) {
       if (parser.nextToken() != null) {
         finishValue(parser);
         if (parser.nextToken() == null) {

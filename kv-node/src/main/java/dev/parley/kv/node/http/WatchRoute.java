@@ -1,6 +1,5 @@
 package dev.parley.kv.node.http;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.parley.kv.core.Answer;
 import dev.parley.kv.core.Key;
@@ -19,7 +18,6 @@ import jakarta.enterprise.event.Observes;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.Locale;
@@ -46,8 +44,6 @@ class WatchRoute {
 
   private static final long LOOK_MILLIS = 1_000;
 
-  private static final JsonFactory JSON = new JsonFactory();
-
   private final Settings settings;
   private final NodeHost host;
   private final Vertx vertx;
@@ -69,6 +65,7 @@ class WatchRoute {
 
   void routes(@Observes Router router) {
     router.get("/v1/watch").order(-10).handler(KvRoutes.guarded(this::open));
+    router.route("/v1/watch").order(-10).handler(KvRoutes.only("GET"));
   }
 
   private void open(RoutingContext context) {
@@ -83,7 +80,7 @@ class WatchRoute {
       throw new Requests.BadRequestException(Problem.BAD_KEY, "the prefix begins with NUL");
     }
     if (settings.reachesProtected(prefixText)) {
-      Requests.requireToken(context, settings);
+      Requests.requireToken(context, settings, "a watch that can reach protected keyspaces");
     }
     boolean values =
         switch (parameters.getOrDefault("values", "true")) {
@@ -256,7 +253,7 @@ class WatchRoute {
 
   private static byte[] json(Answer.Change change) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    try (JsonGenerator json = JSON.createGenerator(out)) {
+    try (JsonGenerator json = JsonText.JSON.createGenerator(out)) {
       json.writeStartObject();
       json.writeStringField("key", change.key().toString());
       if (change.version() == 0) {
@@ -267,11 +264,7 @@ class WatchRoute {
       json.writeBooleanField("deleted", change.deleted());
       byte[] body = change.body();
       if (body != null) {
-        try {
-          json.writeStringField("value", Requests.text(body));
-        } catch (CharacterCodingException e) {
-          json.writeBinaryField("value_base64", body);
-        }
+        JsonText.value(json, body);
       }
       json.writeEndObject();
     } catch (IOException e) {
