@@ -18,6 +18,10 @@ public interface KvConfig {
   @WithDefault("9527")
   int port();
 
+  /// Most HTTP connections at once, those of peers and watches included; more are closed at once.
+  @WithDefault("2048")
+  int maxConnections();
+
   /// Log as JSON, one object a line, instead of text.
   @WithName("log.json")
   @WithDefault("false")
