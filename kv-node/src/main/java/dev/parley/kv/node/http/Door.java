@@ -55,13 +55,12 @@ class Door {
   /// What the router itself refuses, such as a request without a host, is the client's mistake and
   /// not worth a line in the log. Everything else is the framework's to tell.
   private static void failed(RoutingContext context) {
-    Throwable cause = context.failure();
     if (context.statusCode() == 404) {
       nowhere(context);
     } else if (context.statusCode() == 400) {
       closeAfter(context);
       context.request().resume();
-      Problem.BAD_REQUEST.answer(context, cause == null ? null : cause.getMessage());
+      Problem.BAD_REQUEST.answer(context, "the request line or the Host header is not valid");
     } else {
       context.next();
     }

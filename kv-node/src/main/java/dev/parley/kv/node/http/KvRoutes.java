@@ -338,7 +338,7 @@ class KvRoutes {
       case Answer.Unknown(var reason) -> reason;
       case Answer.Unavailable(var reason) -> reason;
       case Answer.Forgotten _ ->
-          "the key, or its partition, does not remember back to the operation's base";
+          "the operation may be older than what the key, or its partition, remembers";
       case Answer.NoRoom _ -> "a majority of the nodes is full";
       case Answer.OfChange _ -> throw new IllegalStateException("a change of the members");
       case Answer.Applied _,
