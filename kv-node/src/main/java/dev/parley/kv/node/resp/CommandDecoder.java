@@ -4,7 +4,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.redis.ArrayHeaderRedisMessage;
-import io.netty.handler.codec.redis.ArrayRedisMessage;
 import io.netty.handler.codec.redis.BulkStringHeaderRedisMessage;
 import io.netty.handler.codec.redis.BulkStringRedisContent;
 import io.netty.handler.codec.redis.FullBulkStringRedisMessage;
@@ -57,12 +56,14 @@ final class CommandDecoder extends ChannelInboundHandlerAdapter {
     try {
       switch (message) {
         case ArrayHeaderRedisMessage header -> begin(header.length());
-        // An empty or a null array is a command without a name: nothing to answer, as in Redis.
-        case ArrayRedisMessage _ when missing == 0 -> {}
         // redis-cli sends an empty line when it ends a mass insertion.
         case InlineCommandRedisMessage inline when missing == 0 && inline.content().isEmpty() -> {}
         case BulkStringHeaderRedisMessage header when missing > 0 -> beginPart(header);
-        case FullBulkStringRedisMessage whole when missing > 0 && !whole.isNull() -> {
+        case FullBulkStringRedisMessage whole when missing > 0 -> {
+          if (whole.isNull()) {
+            // Without it the rest would be another command.
+            throw new RedisCodecException("invalid bulk length");
+          }
           beginPart(null);
           append(whole.content());
           endPart();
@@ -97,8 +98,11 @@ final class CommandDecoder extends ChannelInboundHandlerAdapter {
     if (missing > 0) {
       throw new RedisCodecException("an array within a command");
     }
-    if (length < 0 || length > MAX_ANNOUNCED) {
+    if (length > MAX_ANNOUNCED) {
       throw new RedisCodecException("invalid multibulk length");
+    }
+    if (length <= 0) {
+      return; // Empty or null, a command without a name: nothing to answer, as in Redis.
     }
     missing = length;
     if (length > MAX_PARTS) {

@@ -350,6 +350,23 @@ class RespTest {
   }
 
   @Test
+  void aNullWithinACommandEndsTheConnectionAndNothingIsCarriedOut() throws IOException {
+    List<String> refused = List.of("-ERR Protocol error: invalid bulk length", "(closed)");
+    String set = "$3\r\nSET\r\n$9\r\nresp/null\r\n$1\r\nv\r\n";
+    assertEquals(refused, lines("*4\r\n" + set + "$-1\r\n" + command("PING"), 3));
+    assertEquals(refused, lines("*4\r\n$-1\r\n" + set, 3));
+    assertEquals("$-1", answer("GET", "resp/null"));
+    assertEquals("+OK", answer("SET", "resp/null", "v"));
+    assertEquals(refused, lines("*3\r\n$3\r\nDEL\r\n$-1\r\n$9\r\nresp/null\r\n", 3));
+    assertEquals(List.of("$1", "v"), lines(command("GET", "resp/null"), 2));
+  }
+
+  @Test
+  void anEmptyAndANullArrayAreIgnored() throws IOException {
+    assertEquals(List.of("+PONG"), lines("*-1\r\n*0\r\n\r\n" + command("PING"), 1));
+  }
+
+  @Test
   void protectedKeyspacesNeedThePassword() throws IOException {
     String refused = "-NOPERM No permissions to access a key: AUTH with the service token first";
     assertEquals(refused, answer("GET", "backends/r"));
