@@ -35,6 +35,21 @@ final class Commands {
   /// Bytes of values in one reply. A thousand keys could have a thousand mebibytes.
   private static final long MAX_REPLY_BYTES = 8 << 20;
 
+  private static final String CLIENT_HELP =
+      """
+      CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
+      GETNAME
+          Return the name of the current connection.
+      HELP
+          Print this help.
+      ID
+          Return the ID of the current connection.
+      SETINFO <option> <value>
+          Accepted and not kept.
+      SETNAME <name>
+          Assign the name <name> to the current connection.
+      """;
+
   private static final SecureRandom RANDOM = new SecureRandom();
 
   /// Which commands of a connection a command must not overtake.
@@ -497,7 +512,7 @@ final class Commands {
     int given = arguments.size() - 1;
     int wanted =
         switch (subcommand) {
-          case "ID", "GETNAME" -> 0;
+          case "ID", "GETNAME", "HELP" -> 0;
           case "SETNAME" -> 1;
           case "SETINFO" -> 2;
           default -> -1;
@@ -510,6 +525,7 @@ final class Commands {
       return Replies.wrongArguments("client|" + subcommand.toLowerCase(Locale.ROOT));
     }
     return switch (subcommand) {
+      case "HELP" -> Replies.array(CLIENT_HELP.lines().map(Replies::simple).toList());
       case "ID" -> Replies.integer(session.id());
       case "GETNAME" -> session.name().isEmpty() ? Replies.nil() : Replies.bulk(session.name());
       case "SETNAME" -> {

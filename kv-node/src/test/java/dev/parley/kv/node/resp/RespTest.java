@@ -275,6 +275,9 @@ class RespTest {
     assertEquals("-ERR DB index is out of range", answer("SELECT", "1"));
     assertEquals("*0", answer("COMMAND", "DOCS"));
     assertEquals("+OK", answer("CLIENT", "SETINFO", "LIB-NAME", "x"));
+    List<String> help = lines(command("CLIENT", "HELP"), 12);
+    assertEquals("*11", help.getFirst());
+    assertTrue(help.containsAll(List.of("+GETNAME", "+ID", "+SETNAME <name>")), help.toString());
     assertEquals(List.of("+OK", "(closed)"), lines(command("QUIT") + command("PING"), 2));
   }
 
