@@ -1,8 +1,10 @@
 package dev.parley.kv.node.resp;
 
+import static java.util.concurrent.TimeUnit.SECONDS;
+
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.redis.ArrayHeaderRedisMessage;
 import io.netty.handler.codec.redis.BulkStringHeaderRedisMessage;
 import io.netty.handler.codec.redis.BulkStringRedisContent;
@@ -14,6 +16,7 @@ import io.netty.util.ReferenceCountUtil;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -21,8 +24,9 @@ import org.jspecify.annotations.Nullable;
 /// aggregators make room for whatever length a client announces.
 ///
 /// A command that is too large is read to its end without being kept, and then refused, so that
-/// the connection survives it. Bytes that are not RESP end the connection, as in Redis.
-final class CommandDecoder extends ChannelInboundHandlerAdapter {
+/// the connection survives it. Bytes that are not RESP end the connection, as in Redis. So does a
+/// command that is begun and does not come to its end: what it holds is taken from all.
+final class CommandDecoder extends ChannelDuplexHandler {
 
   /// A name and a thousand keys, or a key, a value and options.
   static final int MAX_PARTS = 1001;
@@ -39,12 +43,16 @@ final class CommandDecoder extends ChannelInboundHandlerAdapter {
   /// Kept of all commands being read or carried out, over all connections.
   private static final long MAX_ALL_BYTES = 24 << 20;
 
+  /// Time for a command to come in, once it has begun. The largest does at 35 KB/s.
+  private static final int COMMAND_SECONDS = 30;
+
   private final AtomicLong heldByAll;
   private List<byte[]> parts = new ArrayList<>();
   private long missing;
   private int held;
   private @Nullable String refusal;
   private @Nullable ByteArrayOutputStream part;
+  private @Nullable Future<?> deadline;
 
   /// @param heldByAll the budget that all connections share
   CommandDecoder(AtomicLong heldByAll) {
@@ -84,12 +92,49 @@ final class CommandDecoder extends ChannelInboundHandlerAdapter {
       parts = new ArrayList<>();
       refusal = null;
       held = 0; // The command answers for them now.
+      stopTime();
       context.fireChannelRead(command);
     }
   }
 
   @Override
+  public void channelReadComplete(ChannelHandlerContext context) {
+    context.fireChannelReadComplete();
+    keepTime(context);
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext context) {
+    context.fireChannelWritabilityChanged();
+    keepTime(context);
+  }
+
+  @Override
+  public void read(ChannelHandlerContext context) {
+    context.read();
+    keepTime(context);
+  }
+
+  /// Lets the time of a begun command run while it is read, and only then: while the node does not
+  /// read, the client cannot go on.
+  private void keepTime(ChannelHandlerContext context) {
+    if (missing == 0 || !context.channel().config().isAutoRead()) {
+      stopTime();
+    } else if (deadline == null) {
+      deadline = context.executor().schedule(() -> context.close(), COMMAND_SECONDS, SECONDS);
+    }
+  }
+
+  private void stopTime() {
+    if (deadline != null) {
+      deadline.cancel(false);
+      deadline = null;
+    }
+  }
+
+  @Override
   public void handlerRemoved(ChannelHandlerContext context) {
+    stopTime();
     heldByAll.addAndGet(-held);
     held = 0;
   }

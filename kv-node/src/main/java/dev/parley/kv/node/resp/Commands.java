@@ -124,7 +124,7 @@ final class Commands {
     if (arguments.size() < spec.least() || spec.most() >= 0 && arguments.size() > spec.most()) {
       return now(Replies.wrongArguments(name));
     }
-    if (settings.respAuth() && !session.authenticated() && !open(name)) {
+    if (needPassword() && !session.authenticated() && !open(name)) {
       return now(Replies.error("NOAUTH Authentication required."));
     }
     List<Key> keys = new ArrayList<>();
@@ -149,6 +149,11 @@ final class Commands {
     return spec.touches() == Touches.EVERYTHING
         ? order.alone(() -> spec.body().run(session, arguments, keys))
         : order.after(keys, () -> spec.body().run(session, arguments, keys));
+  }
+
+  /// Whether a client may do nothing before it has shown the password.
+  boolean needPassword() {
+    return settings.respAuth();
   }
 
   /// What a client may say before it has shown the password.
@@ -472,7 +477,7 @@ final class Commands {
     if (password != null && authenticate(session, password) instanceof ErrorRedisMessage refused) {
       return refused;
     }
-    if (settings.respAuth() && !session.authenticated()) {
+    if (needPassword() && !session.authenticated()) {
       return Replies.error(
           "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO"
               + " <proto> AUTH <user> <pass> option can be used to authenticate the client and"

@@ -1,5 +1,7 @@
 package dev.parley.kv.node.resp;
 
+import static java.util.concurrent.TimeUnit.SECONDS;
+
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -16,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// One client's connection: commands are begun as they come, up to a bound, and answered in the
 /// order in which they came. While the bound is reached, or the client does not read its answers,
 /// nothing more is read from it.
+///
+/// A client that does not introduce itself soon is sent away, or a thousand silent ones would keep
+/// out all others. One that has may be silent for as long as it likes, as in Redis.
 final class Connection extends ChannelInboundHandlerAdapter {
 
   private static final Logger LOG = Logger.getLogger(Connection.class);
@@ -23,6 +28,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
   /// Commands begun and not yet answered. What one read brought beyond that waits, and one read is
   /// at most 64 KiB.
   private static final int MAX_BEGUN = 64;
+
+  /// Time to show the password, where one is needed, and else to send a first command.
+  private static final int INTRODUCTION_SECONDS = 10;
 
   private static final class Begun {
     private final Command command;
@@ -41,6 +49,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private final ArrayDeque<Begun> begun = new ArrayDeque<>();
   private boolean writing;
   private boolean closing;
+  private boolean spoken;
 
   Connection(Commands commands, Session session, AtomicLong heldByAll) {
     this.commands = commands;
@@ -49,8 +58,24 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   @Override
+  public void handlerAdded(ChannelHandlerContext context) {
+    var deadline =
+        context.executor().schedule(() -> sendAway(context), INTRODUCTION_SECONDS, SECONDS);
+    context.channel().closeFuture().addListener(_ -> deadline.cancel(false));
+  }
+
+  /// Without a word and without waiting for what it has not read.
+  private void sendAway(ChannelHandlerContext context) {
+    boolean introduced = commands.needPassword() ? session.authenticated() : spoken;
+    if (!introduced) {
+      context.close();
+    }
+  }
+
+  @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     Command command = (Command) message;
+    spoken = true;
     if (closing) {
       release(command);
       return;
