@@ -73,8 +73,8 @@ final class Replies {
       case Answer.Unknown(var reason) -> error("UNKNOWN it may have been applied: " + reason);
       case Answer.Forgotten _ ->
           error(
-              "UNKNOWN it may have been applied: the operation is older than what the key"
-                  + " remembers of its history");
+              "UNKNOWN it may have been applied: the operation may be older than what the key, or"
+                  + " its partition, remembers");
       case Answer.NoRoom() -> error("OOM not applied: there is no room for new values");
       case Answer.Applied _,
           Answer.Missing _,
