@@ -3,6 +3,7 @@ package dev.parley.kv.client;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -10,13 +11,17 @@ import java.io.PrintStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.net.http.HttpTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -26,6 +31,10 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /// The command behind `./parley kv backup FILE` and `./parley kv restore FILE`: the nodes come from
 /// `PARLEY_KV_NODES`, the service token from `PARLEY_SERVICE_TOKEN`.
@@ -36,9 +45,19 @@ public final class BackupTool {
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  /// A node answers or refuses within about two seconds, or it is not there.
+  private static final Duration ANSWER = Duration.ofSeconds(8);
+
+  /// In the middle of a backup a node waits for others for up to 50 s, and says nothing then.
+  private static final Duration SILENCE = Duration.ofSeconds(60);
+
+  private static final int LOOK_MILLIS = 100;
+
   private final List<URI> nodes;
   private final String authorization;
   private final PrintStream out;
+  private final Duration answer;
+  private final Duration silence;
   private final HttpClient http =
       HttpClient.newBuilder()
           .version(HttpClient.Version.HTTP_1_1)
@@ -56,6 +75,15 @@ public final class BackupTool {
 
   /// @param out where progress goes
   public BackupTool(List<URI> nodes, String serviceToken, PrintStream out) {
+    this(nodes, serviceToken, out, ANSWER, SILENCE);
+  }
+
+  /// @param answer after this without an answer the next node is asked
+  /// @param silence after this without a byte a backup or restore that has begun is given up
+  BackupTool(
+      List<URI> nodes, String serviceToken, PrintStream out, Duration answer, Duration silence) {
+    this.answer = answer;
+    this.silence = silence;
     this.nodes = List.copyOf(nodes);
     this.authorization = "Bearer " + serviceToken;
     this.out = out;
@@ -95,25 +123,45 @@ public final class BackupTool {
       throw new FailedException(file + " exists already");
     }
     Path part = file.resolveSibling(file.getFileName() + ".part");
-    String why = "no node was named";
-    for (URI node : nodes) {
-      try {
-        download(node, part);
-        BackupFile.Summary summary = verified(part);
-        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
-        out.printf(
-            "%s: %,d keys, %,d bytes, of cluster %s%n",
-            file, summary.count(), Files.size(file), summary.header().clusterId());
-        return;
-      } catch (IOException | DamagedBackupException e) {
-        why = node + ": " + e.getMessage();
-        delete(part);
-      } catch (FailedException | InterruptedException e) {
-        delete(part);
-        throw e;
+    FileChannel channel = create(part); // Not within the try: a file of others is not deleted.
+    try (channel) {
+      String why = "no node was named";
+      for (URI node : nodes) {
+        try {
+          download(node, channel);
+          BackupFile.Summary summary = verified(part);
+          Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+          out.printf(
+              "%s: %,d keys, %,d bytes, of cluster %s%n",
+              file, summary.count(), Files.size(file), summary.header().clusterId());
+          return;
+        } catch (IOException | DamagedBackupException e) {
+          why = node + ": " + (e.getMessage() == null ? e : e.getMessage());
+        }
       }
+      throw new FailedException("there is no backup: " + why);
+    } catch (IOException e) {
+      throw new FailedException("cannot close " + part + ": " + e.getMessage());
+    } finally {
+      delete(part);
     }
-    throw new FailedException("there is no backup: " + why);
+  }
+
+  /// Made before a node is asked, so that none is blamed for what is wrong here.
+  private static FileChannel create(Path part) throws FailedException {
+    try {
+      return FileChannel.open(
+          part,
+          EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    } catch (NoSuchFileException e) {
+      throw new FailedException("there is no directory " + part.toAbsolutePath().getParent());
+    } catch (FileAlreadyExistsException e) {
+      throw new FailedException(
+          part + " exists: another backup is being written, or was interrupted; then delete it");
+    } catch (IOException e) {
+      throw new FailedException("cannot write " + part + ": " + e);
+    }
   }
 
   /// Brings the backup in `file` into the cluster, which must be empty.
@@ -134,31 +182,91 @@ public final class BackupTool {
     String why = "no node was named";
     for (URI node : nodes) {
       HttpResponse<InputStream> response;
-      try {
+      try (Upload upload = new Upload(Files.newInputStream(file))) {
         // Asked first, so that a cluster that is not empty costs no upload.
         HttpRequest request =
             request(node, "/v1/restore")
                 .header("Content-Type", "application/x-ndjson")
                 .expectContinue(true)
-                .POST(BodyPublishers.ofFile(file))
+                .POST(upload.publisher(Files.size(file)))
                 .build();
-        response = http.send(request, BodyHandlers.ofInputStream());
+        response = ask(request, upload);
       } catch (IOException e) {
         // Nothing is written before the answer begins, and a second restore is refused unless the
         // cluster is still empty.
         why = node + ": " + e;
         continue;
       }
-      follow(response, summary.count());
+      follow(node, response, summary.count());
       return;
     }
     throw new FailedException("nothing was restored: " + why);
   }
 
-  private void follow(HttpResponse<InputStream> response, long count) throws FailedException {
+  /// The file on its way to a node, and when some of it was last taken.
+  private static final class Upload extends FilterInputStream {
+    private volatile boolean begun;
+    private volatile long lastNanos = System.nanoTime();
+
+    Upload(InputStream in) {
+      super(in);
+    }
+
+    BodyPublisher publisher(long bytes) {
+      return BodyPublishers.fromPublisher(BodyPublishers.ofInputStream(() -> this), bytes);
+    }
+
+    @Override
+    public int read(byte[] bytes, int from, int length) throws IOException {
+      begun = true;
+      lastNanos = System.nanoTime();
+      return super.read(bytes, from, length);
+    }
+  }
+
+  /// Asks, and waits for the beginning of the answer.
+  ///
+  /// @param upload what is sent along, or null
+  /// @throws FailedException if the node fell silent after it had begun to take the upload: it may
+  ///     still carry it out
+  private HttpResponse<InputStream> ask(HttpRequest request, @Nullable Upload upload)
+      throws IOException, InterruptedException, FailedException {
+    long startNanos = System.nanoTime();
+    var asked = http.sendAsync(request, BodyHandlers.ofInputStream());
+    while (true) {
+      try {
+        return asked.get(LOOK_MILLIS, TimeUnit.MILLISECONDS);
+      } catch (TimeoutException e) {
+        if (upload == null || !upload.begun) {
+          if (System.nanoTime() - startNanos > answer.toNanos()) {
+            asked.cancel(true);
+            throw new HttpTimeoutException("no answer in " + answer.toSeconds() + " s");
+          }
+        } else if (System.nanoTime() - upload.lastNanos > silence.toNanos()) {
+          asked.cancel(true);
+          throw unfinished(
+              request.uri().resolve("/") + ": no answer in " + silence.toSeconds() + " s");
+        }
+      } catch (ExecutionException e) {
+        throw e.getCause() instanceof IOException cause ? cause : new IOException(e.getCause());
+      }
+    }
+  }
+
+  private static FailedException unfinished(String why) {
+    return new FailedException(
+        "the restore did not finish: "
+            + why
+            + ". Begin again with an empty cluster: what is there now is only a part.");
+  }
+
+  private void follow(URI node, HttpResponse<InputStream> response, long count)
+      throws FailedException {
     String last = "the connection ended early";
     try (BufferedReader lines =
-        new BufferedReader(new InputStreamReader(response.body(), StandardCharsets.UTF_8))) {
+        new BufferedReader(
+            new InputStreamReader(
+                new Attended(response.body(), silence), StandardCharsets.UTF_8))) {
       if (response.statusCode() != 200) {
         throw new FailedException("nothing was restored: " + problem(lines.readLine(), response));
       }
@@ -175,12 +283,9 @@ public final class BackupTool {
         }
       }
     } catch (IOException e) {
-      last = String.valueOf(e);
+      last = node + ": " + (e.getMessage() == null ? e : e.getMessage());
     }
-    throw new FailedException(
-        "the restore did not finish: "
-            + last
-            + ". Begin again with an empty cluster: what is there now is only a part.");
+    throw unfinished(last);
   }
 
   private static String problem(String body, HttpResponse<?> response) {
@@ -196,11 +301,10 @@ public final class BackupTool {
     return "the node answered " + response.statusCode();
   }
 
-  private void download(URI node, Path part)
+  private void download(URI node, FileChannel channel)
       throws IOException, InterruptedException, FailedException {
-    HttpResponse<InputStream> response =
-        http.send(request(node, "/v1/backup").GET().build(), BodyHandlers.ofInputStream());
-    try (InputStream in = response.body()) {
+    HttpResponse<InputStream> response = ask(request(node, "/v1/backup").GET().build(), null);
+    try (InputStream in = new Attended(response.body(), silence)) {
       if (response.statusCode() != 200) {
         String body = new String(in.readNBytes(1 << 16), StandardCharsets.UTF_8);
         String why = problem(body, response);
@@ -209,14 +313,9 @@ public final class BackupTool {
         }
         throw new IOException(why);
       }
-      try (FileChannel channel =
-          FileChannel.open(
-              part,
-              EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-        copy(in, channel);
-        channel.force(true);
-      }
+      channel.truncate(0); // Of what another node sent before it failed.
+      copy(in, channel);
+      channel.force(true);
     }
   }
 
