@@ -178,12 +178,11 @@ final class Repairer {
       if (mine[partition] != theirs[partition]) {
         differ.add(partition);
         // A busy partition always differs a little. One that differs and stands still lags.
-        lagging +=
+        boolean still =
             before != null
-                    && before.differed().contains(partition)
-                    && before.roots()[partition] == theirs[partition]
-                ? 1
-                : 0;
+                && before.differed().contains(partition)
+                && before.roots()[partition] == theirs[partition];
+        lagging += still ? 1 : 0;
       }
     }
     boolean told = before != null || differ.isEmpty();

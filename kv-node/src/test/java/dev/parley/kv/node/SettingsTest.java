@@ -7,8 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.parley.kv.core.Key;
 import dev.parley.kv.core.Layout;
-import io.smallrye.config.PropertiesConfigSource;
-import io.smallrye.config.SmallRyeConfigBuilder;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,22 +21,11 @@ class SettingsTest {
       "kv-1=http://h:1,kv-2=http://h:2,kv-3=http://h:3,kv-4=http://h:4,kv-5=http://h:5,kv-6=http://h:6";
 
   static Settings settings(String... keysAndValues) {
-    Map<String, String> values =
-        new HashMap<>(
-            Map.of(
-                "parley.service-token", "0123456789abcdef",
-                "parley.data-dir", "target/nowhere",
-                "parley.peers", SIX));
+    Map<String, String> values = new HashMap<>(Map.of("parley.peers", SIX));
     for (int i = 0; i < keysAndValues.length; i += 2) {
       values.put(keysAndValues[i], keysAndValues[i + 1]);
     }
-    return Settings.of(
-        new SmallRyeConfigBuilder()
-            .addDefaultInterceptors()
-            .withMapping(KvConfig.class)
-            .withSources(new PropertiesConfigSource(values, "test", 100))
-            .build()
-            .getConfigMapping(KvConfig.class));
+    return TestSettings.of(values);
   }
 
   @Test

@@ -22,9 +22,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A failed write or force ends the process, of the next segment as well: after one, nobody can
 /// know what is on disk. Lack of space is no failure: it shows when the next segment is prepared,
-// while the current one still has
-/// room. Should that be used up as well, the writer waits for space with what is queued, and
-/// [#behind] tells everyone.
+/// while the current one still has room. Should that be used up as well, the writer waits for space
+/// with what is queued, and [#behind] tells everyone.
 public final class LogWriter {
 
   private static final Logger LOG = Logger.getLogger(LogWriter.class);

@@ -200,7 +200,7 @@ class ClusterRoute {
                 + " differ in "
                 + member.behind()
                 + (member.behind() == 1 ? " partition" : " partitions")
-                + ": until they have been compared, some of what is there has fewer copies.");
+                + ": until they are alike again, some of what is there has fewer copies.");
       }
     }
     if (status.change().joint()) {

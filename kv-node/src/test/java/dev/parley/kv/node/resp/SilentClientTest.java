@@ -4,16 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.parley.kv.node.KvConfig;
 import dev.parley.kv.node.NodeHost;
 import dev.parley.kv.node.Settings;
+import dev.parley.kv.node.TestSettings;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.redis.RedisDecoder;
 import io.netty.handler.codec.redis.RedisEncoder;
 import io.netty.util.ReferenceCountUtil;
-import io.smallrye.config.PropertiesConfigSource;
-import io.smallrye.config.SmallRyeConfigBuilder;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.util.Map;
@@ -25,9 +23,8 @@ import org.junit.jupiter.api.Test;
 /// Who keeps a connection without using it. Time stands still unless a test moves it.
 class SilentClientTest {
 
-  private static final String TOKEN = "0123456789abcdef";
   private static final String PING = "*1\r\n$4\r\nPING\r\n";
-  private static final String AUTH = "*2\r\n$4\r\nAUTH\r\n$16\r\n" + TOKEN + "\r\n";
+  private static final String AUTH = "*2\r\n$4\r\nAUTH\r\n$16\r\n" + TestSettings.TOKEN + "\r\n";
   private static final int DAY = 86_400;
 
   private final AtomicLong held = new AtomicLong();
@@ -40,22 +37,8 @@ class SilentClientTest {
 
   @SuppressWarnings("NullAway") // No command here asks the store.
   private void connect(boolean needPassword) {
-    Map<String, String> values =
-        Map.of(
-            "parley.service-token",
-            TOKEN,
-            "parley.data-dir",
-            "target/nowhere",
-            "parley.resp.require-auth",
-            Boolean.toString(needPassword));
     Settings settings =
-        Settings.of(
-            new SmallRyeConfigBuilder()
-                .addDefaultInterceptors()
-                .withMapping(KvConfig.class)
-                .withSources(new PropertiesConfigSource(values, "test", 100))
-                .build()
-                .getConfigMapping(KvConfig.class));
+        TestSettings.of(Map.of("parley.resp.require-auth", Boolean.toString(needPassword)));
     NodeHost unasked = null;
     Commands commands = new Commands(settings, unasked, new Cursors(new SecureRandom()));
     channel = new EmbeddedChannel();
